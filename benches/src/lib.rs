@@ -1,0 +1,1 @@
+//! Measurements of codec, matching, hooks and fan-out

@@ -1,0 +1,29 @@
+//! MQTT 3.1, 3.1.1 and 5.0 packets to bytes and back, without IO.
+//!
+//! Everything here is pure: bytes in, values that borrow from them out, and the other way round.
+//! Decoding is strict: what the standard calls malformed is refused with the Reason Code that the
+//! standard names, as a [`Violation`].
+
+mod error;
+mod packet_id;
+mod property;
+mod publish;
+mod qos;
+mod reader;
+mod reason;
+mod run;
+mod time;
+mod topic;
+mod version;
+
+pub use error::Violation;
+pub use packet_id::PacketId;
+pub use property::{Properties, Property, PropertyBuffer, PropertyContext, is_mqtt_string};
+pub use publish::{Publish, PublishFlags};
+pub use qos::QoS;
+pub use reader::{Frame, Reader, encode_variable_byte_integer, variable_byte_integer_len};
+pub use reason::ReasonCode;
+pub use run::{Budget, DeliveryFields, KeptRun, Publication, Run, WireForm, copy_with_packet_ids};
+pub use time::Timestamp;
+pub use topic::{ShareName, SubscriptionFilter, TopicFilter, TopicName};
+pub use version::{Layout, ProtocolVersion};

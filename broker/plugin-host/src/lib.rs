@@ -1,0 +1,1 @@
+//! The hook chain and the hosts of plugins

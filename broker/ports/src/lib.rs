@@ -1,0 +1,1 @@
+//! The traits and plain data between the engine and its neighbours

@@ -1,0 +1,1 @@
+//! Topic tree, shared groups and retained index

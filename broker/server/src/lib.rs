@@ -1,0 +1,1 @@
+//! The pintle binary, and the broker as a library

@@ -1,0 +1,1 @@
+//! One MQTT client's conversation as state machines that are told the time

@@ -1,0 +1,23 @@
+//! The contract between Pintle and its plugins.
+//!
+//! A plugin implements [`Plugin`]: it names the hooks it wants in [`About`], and answers them. The
+//! same contract holds for plugins linked into the broker and for guests.
+
+mod client;
+mod host;
+mod message;
+mod plugin;
+mod settings;
+mod verdict;
+
+pub use client::{Client, ClientDescription, Protocol, Transport};
+pub use host::{Disconnect, Host, HostError, LogLevel};
+pub use message::{Message, NewMessage, Origin, QoS, Subscription};
+pub use plugin::{About, Hooks, Plugin};
+pub use settings::{FileContent, Settings, SettingsError};
+pub use verdict::{
+    Accepted, Action, Answer, AuthExchange, AuthStep, AuthVerdict, CacheHint, CacheScope,
+    Credentials, Decision, DeliverVerdict, DropReason, Event, EventKind, EventKinds, Failure,
+    Limits, MessagePatch, PublishOutcome, PublishVerdict, Rule, RuleAction, RuleEffect,
+    StampedEvent, SubscribeVerdict, Who,
+};

@@ -1,0 +1,1 @@
+//! Confines clients to the topics of an ACL file

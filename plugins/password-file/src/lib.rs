@@ -1,0 +1,1 @@
+//! Lets in the users of a password file

@@ -1,0 +1,1 @@
+//! Publishes the broker's counters under SYS topics

@@ -1,0 +1,1 @@
+//! Conformance, contract, interop and tidy tests
