@@ -5,7 +5,9 @@
 //! standard names, as a [`Violation`].
 
 mod error;
+mod packet;
 mod packet_id;
+mod packet_type;
 mod property;
 mod publish;
 mod qos;
@@ -15,9 +17,17 @@ mod run;
 mod time;
 mod topic;
 mod version;
+mod writer;
 
 pub use error::Violation;
+pub use packet::{
+    Ack, AckKind, Auth, ConnAck, Connect, ConnectError, Disconnect, Packet, ReasonCodeBuffer,
+    ReasonCodes, RetainHandling, SubAck, Subscribe, SubscribeBuffer, SubscribeEntry,
+    SubscribeFilters, SubscribeOptions, UnsubAck, Unsubscribe, UnsubscribeBuffer,
+    UnsubscribeFilters, Will, encode_ack,
+};
 pub use packet_id::PacketId;
+pub use packet_type::{PacketType, reason_is_legal};
 pub use property::{Properties, Property, PropertyBuffer, PropertyContext, is_mqtt_string};
 pub use publish::{Publish, PublishFlags};
 pub use qos::QoS;

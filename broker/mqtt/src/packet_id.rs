@@ -1,6 +1,8 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use crate::{Reader, Violation};
+
 /// A Packet Identifier: never zero [MQTT-2.2.1-3].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PacketId(NonZeroU16);
@@ -12,6 +14,12 @@ impl PacketId {
     /// `None` for zero.
     pub fn new(id: u16) -> Option<Self> {
         NonZeroU16::new(id).map(Self)
+    }
+
+    /// Reads one; 0 is a protocol error.
+    #[inline]
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, Violation> {
+        Self::new(reader.u16()?).ok_or(Violation::protocol_error("a Packet Identifier is 0"))
     }
 
     /// The number on the wire.

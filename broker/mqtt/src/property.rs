@@ -1,7 +1,6 @@
-use crate::{
-    Reader, Violation, encode_variable_byte_integer, reader::checked_string,
-    variable_byte_integer_len,
-};
+use crate::reader::checked_string;
+use crate::writer::{put_binary, put_string};
+use crate::{Layout, Reader, Violation, encode_variable_byte_integer, variable_byte_integer_len};
 
 /// Where a property block stands; which properties are allowed depends on it (table 2-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +48,7 @@ macro_rules! properties {
                 }
             }
 
-            /// Appends identifier and value.
+            /// Appends identifier and value; a string is cut after 65,535 bytes.
             pub fn encode(&self, out: &mut Vec<u8>) {
                 out.push(self.id());
                 match *self { $(Self::$name(value) => write_value!(out, value, $($kind)+),)* }
@@ -113,14 +112,14 @@ macro_rules! write_value {
         encode_variable_byte_integer($v, $out)
     };
     ($out:ident, $v:ident, str) => {
-        put_binary($v.as_bytes(), $out)
+        put_string($v, $out)
     };
     ($out:ident, $v:ident, bin) => {
         put_binary($v, $out)
     };
     ($out:ident, $v:ident, pair) => {{
-        put_binary($v.0.as_bytes(), $out);
-        put_binary($v.1.as_bytes(), $out);
+        put_string($v.0, $out);
+        put_string($v.1, $out);
     }};
 }
 
@@ -164,15 +163,6 @@ fn boolean(reader: &mut Reader<'_>) -> Result<bool, Violation> {
 
 fn pair<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str), Violation> {
     Ok((reader.string()?, reader.string()?))
-}
-
-fn put_binary(bytes: &[u8], out: &mut Vec<u8>) {
-    debug_assert!(
-        bytes.len() <= usize::from(u16::MAX),
-        "a string is too long for MQTT"
-    );
-    out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
-    out.extend_from_slice(bytes);
 }
 
 impl Property<'_> {
@@ -249,6 +239,26 @@ impl<'a> Properties<'a> {
             property.check_value()?;
         }
         Ok(Self { block })
+    }
+
+    /// Reads the block where `layout` has one.
+    pub(crate) fn decode_in(
+        reader: &mut Reader<'a>,
+        context: PropertyContext,
+        layout: Layout,
+    ) -> Result<Self, Violation> {
+        match layout {
+            Layout::V3 => Ok(Self::EMPTY),
+            Layout::V5 => Self::decode(reader, context),
+        }
+    }
+
+    /// Appends the block where `layout` has one.
+    pub(crate) fn encode_in(self, layout: Layout, out: &mut Vec<u8>) {
+        match layout {
+            Layout::V3 => {}
+            Layout::V5 => self.encode(out),
+        }
     }
 
     /// The properties in the order they were sent.

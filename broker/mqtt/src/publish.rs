@@ -73,7 +73,7 @@ impl<'a> Publish<'a> {
         let topic = decode_topic(&mut reader, known)?;
         let packet_id = match flags.qos {
             QoS::AtMostOnce => None,
-            QoS::AtLeastOnce | QoS::ExactlyOnce => Some(decode_packet_id(&mut reader)?),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => Some(PacketId::decode(&mut reader)?),
         };
         let properties = match layout {
             Layout::V3 => Properties::EMPTY,
@@ -157,8 +157,4 @@ fn decode_topic<'a>(
     } else {
         TopicName::new(text).map(Some)
     }
-}
-
-fn decode_packet_id(reader: &mut Reader<'_>) -> Result<PacketId, Violation> {
-    PacketId::new(reader.u16()?).ok_or(Violation::protocol_error("a Packet Identifier is 0"))
 }

@@ -115,4 +115,29 @@ impl ReasonCode {
     pub const fn is_failure(self) -> bool {
         self as u8 >= 0x80
     }
+
+    /// The CONNACK return code of 3.1 and 3.1.1 that comes nearest.
+    pub const fn to_v3_return_code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::UnsupportedProtocolVersion => 1,
+            Self::ClientIdentifierNotValid => 2,
+            Self::BadUserNameOrPassword => 4,
+            Self::NotAuthorized | Self::Banned | Self::BadAuthenticationMethod => 5,
+            _ => 3,
+        }
+    }
+
+    /// The Reason Code of a CONNACK return code of 3.1 and 3.1.1; `None` above 5.
+    pub const fn from_v3_return_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Success),
+            1 => Some(Self::UnsupportedProtocolVersion),
+            2 => Some(Self::ClientIdentifierNotValid),
+            3 => Some(Self::ServerUnavailable),
+            4 => Some(Self::BadUserNameOrPassword),
+            5 => Some(Self::NotAuthorized),
+            _ => None,
+        }
+    }
 }
