@@ -4,11 +4,16 @@
 //! Decoding is strict: what the standard calls malformed is refused with the Reason Code that the
 //! standard names, as a [`Violation`].
 
+mod delivery;
 mod error;
+mod frame;
+mod kept_run;
 mod packet;
 mod packet_id;
 mod packet_type;
+mod properties;
 mod property;
+mod publication;
 mod publish;
 mod qos;
 mod reader;
@@ -19,7 +24,10 @@ mod topic;
 mod version;
 mod writer;
 
+pub use delivery::DeliveryFields;
 pub use error::Violation;
+pub use frame::Frame;
+pub use kept_run::{Budget, KeptRun};
 pub use packet::{
     Ack, AckKind, Auth, ConnAck, Connect, ConnectError, Disconnect, Packet, ReasonCodeBuffer,
     ReasonCodes, RetainHandling, SubAck, Subscribe, SubscribeBuffer, SubscribeEntry,
@@ -28,12 +36,15 @@ pub use packet::{
 };
 pub use packet_id::PacketId;
 pub use packet_type::{PacketType, reason_is_legal};
-pub use property::{Properties, Property, PropertyBuffer, PropertyContext, is_mqtt_string};
+pub use properties::{Properties, PropertyBuffer, is_mqtt_string};
+pub use property::{Property, PropertyContext};
+pub use publication::{Publication, WireForm, copy_with_packet_ids};
 pub use publish::{Publish, PublishFlags};
 pub use qos::QoS;
-pub use reader::{Frame, Reader, encode_variable_byte_integer, variable_byte_integer_len};
+pub use reader::Reader;
 pub use reason::ReasonCode;
-pub use run::{Budget, DeliveryFields, KeptRun, Publication, Run, WireForm, copy_with_packet_ids};
+pub use run::Run;
 pub use time::Timestamp;
 pub use topic::{ShareName, SubscriptionFilter, TopicFilter, TopicName};
 pub use version::{Layout, ProtocolVersion};
+pub use writer::{encode_variable_byte_integer, variable_byte_integer_len};

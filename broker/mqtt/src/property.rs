@@ -1,6 +1,5 @@
-use crate::reader::checked_string;
 use crate::writer::{put_binary, put_string};
-use crate::{Layout, Reader, Violation, encode_variable_byte_integer, variable_byte_integer_len};
+use crate::{Reader, Violation, encode_variable_byte_integer};
 
 /// Where a property block stands; which properties are allowed depends on it (table 2-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,14 +34,14 @@ macro_rules! properties {
                 match self { $(Self::$name(..) => $id,)* }
             }
 
-            fn decode(id: u32, reader: &mut Reader<'a>) -> Result<Self, Violation> {
+            pub(crate) fn decode(id: u32, reader: &mut Reader<'a>) -> Result<Self, Violation> {
                 match id {
                     $($id => Ok(Self::$name(read_value!(reader, $($kind)+)?)),)*
                     _ => Err(Violation::malformed("a property identifier is unknown")),
                 }
             }
 
-            fn is_allowed_in(&self, context: PropertyContext) -> bool {
+            pub(crate) fn is_allowed_in(&self, context: PropertyContext) -> bool {
                 match self {
                     $(Self::$name(..) => matches!(context, $(PropertyContext::$context)|+),)*
                 }
@@ -167,7 +166,7 @@ fn pair<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str), Violation> {
 
 impl Property<'_> {
     /// Rules that hold for a value wherever it stands.
-    fn check_value(&self) -> Result<(), Violation> {
+    pub(crate) fn check_value(&self) -> Result<(), Violation> {
         match self {
             Self::SubscriptionIdentifier(0) => {
                 Err(Violation::protocol_error("a Subscription Identifier is 0"))
@@ -181,209 +180,9 @@ impl Property<'_> {
         }
     }
 
-    fn may_repeat_in(&self, context: PropertyContext) -> bool {
+    pub(crate) fn may_repeat_in(&self, context: PropertyContext) -> bool {
         matches!(self, Self::UserProperty(..))
             || (matches!(self, Self::SubscriptionIdentifier(..))
                 && context == PropertyContext::Publish)
     }
-}
-
-/// The properties of one packet: a block of bytes whose contents have been checked.
-///
-/// Getters scan the block, which is short; nothing is copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Properties<'a> {
-    block: &'a [u8],
-}
-
-macro_rules! getters {
-    ($($(#[$doc:meta])* $name:ident: $variant:ident -> $type:ty;)*) => {
-        $($(#[$doc])*
-        pub fn $name(self) -> Option<$type> {
-            self.iter().find_map(|property| match property {
-                Property::$variant(value) => Some(value),
-                _ => None,
-            })
-        })*
-    };
-}
-
-impl<'a> Properties<'a> {
-    /// No properties.
-    pub const EMPTY: Self = Self { block: &[] };
-
-    /// Reads Property Length and block, and checks every property against `context`.
-    ///
-    /// # Errors
-    /// Malformed (0x81) for an unknown identifier, a value cut short or a length that lies;
-    /// `ProtocolError` (0x82) for a property that is not allowed here, given twice, or out of range
-    /// [MQTT-2.2.2-1].
-    pub fn decode(reader: &mut Reader<'a>, context: PropertyContext) -> Result<Self, Violation> {
-        let len = reader.variable_byte_integer()?;
-        let block = reader.take(len as usize)?;
-        let mut seen = 0_u64;
-        let mut inside = Reader::new(block);
-        while !inside.is_empty() {
-            let id = inside.variable_byte_integer()?;
-            let property = Property::decode(id, &mut inside)?;
-            if !property.is_allowed_in(context) {
-                return Err(Violation::protocol_error(
-                    "a property is not allowed in this packet",
-                ));
-            }
-            let bit = 1 << property.id();
-            if seen & bit != 0 && !property.may_repeat_in(context) {
-                return Err(Violation::protocol_error("a property is given twice"));
-            }
-            seen |= bit;
-            property.check_value()?;
-        }
-        Ok(Self { block })
-    }
-
-    /// Reads the block where `layout` has one.
-    pub(crate) fn decode_in(
-        reader: &mut Reader<'a>,
-        context: PropertyContext,
-        layout: Layout,
-    ) -> Result<Self, Violation> {
-        match layout {
-            Layout::V3 => Ok(Self::EMPTY),
-            Layout::V5 => Self::decode(reader, context),
-        }
-    }
-
-    /// Appends the block where `layout` has one.
-    pub(crate) fn encode_in(self, layout: Layout, out: &mut Vec<u8>) {
-        match layout {
-            Layout::V3 => {}
-            Layout::V5 => self.encode(out),
-        }
-    }
-
-    /// The properties in the order they were sent.
-    pub fn iter(self) -> impl Iterator<Item = Property<'a>> + Clone {
-        let mut reader = Reader::new(self.block);
-        std::iter::from_fn(move || {
-            let id = reader.variable_byte_integer().ok()?;
-            Property::decode(id, &mut reader).ok()
-        })
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(self) -> bool {
-        self.block.is_empty()
-    }
-
-    /// The block without its length, as it was sent.
-    pub const fn as_bytes(self) -> &'a [u8] {
-        self.block
-    }
-
-    /// Bytes that the block takes in a packet, its length included.
-    pub const fn encoded_len(self) -> usize {
-        variable_byte_integer_len(self.block.len() as u32) + self.block.len()
-    }
-
-    /// Appends length and block.
-    pub fn encode(self, out: &mut Vec<u8>) {
-        encode_variable_byte_integer(self.block.len() as u32, out);
-        out.extend_from_slice(self.block);
-    }
-
-    /// User Properties, in order [MQTT-3.3.2-18].
-    pub fn user_properties(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
-        self.iter().filter_map(|property| match property {
-            Property::UserProperty(pair) => Some(pair),
-            _ => None,
-        })
-    }
-
-    getters! {
-        /// Whether the payload is UTF-8.
-        payload_format_indicator: PayloadFormatIndicator -> bool;
-        /// Seconds until the message expires.
-        message_expiry_interval: MessageExpiryInterval -> u32;
-        /// Content type of the payload.
-        content_type: ContentType -> &'a str;
-        /// Topic Name for a response.
-        response_topic: ResponseTopic -> &'a str;
-        /// Correlation data of a request.
-        correlation_data: CorrelationData -> &'a [u8];
-        /// The (first) Subscription Identifier.
-        subscription_identifier: SubscriptionIdentifier -> u32;
-        /// Seconds the Session outlives its connection.
-        session_expiry_interval: SessionExpiryInterval -> u32;
-        /// Client Identifier that the server chose.
-        assigned_client_identifier: AssignedClientIdentifier -> &'a str;
-        /// Keep Alive that the server imposes, in seconds.
-        server_keep_alive: ServerKeepAlive -> u16;
-        /// Name of the authentication method.
-        authentication_method: AuthenticationMethod -> &'a str;
-        /// Data of the authentication method.
-        authentication_data: AuthenticationData -> &'a [u8];
-        /// Whether Reason Strings and User Properties may be sent on any packet.
-        request_problem_information: RequestProblemInformation -> bool;
-        /// Seconds between the end of the connection and its will.
-        will_delay_interval: WillDelayInterval -> u32;
-        /// Whether the client asks for Response Information.
-        request_response_information: RequestResponseInformation -> bool;
-        /// Text for people.
-        reason_string: ReasonString -> &'a str;
-        /// How many QoS 1 and 2 publications may be in flight.
-        receive_maximum: ReceiveMaximum -> u16;
-        /// The highest Topic Alias taken.
-        topic_alias_maximum: TopicAliasMaximum -> u16;
-        /// Topic Alias of a PUBLISH.
-        topic_alias: TopicAlias -> u16;
-        /// The highest QoS the server takes.
-        maximum_qos: MaximumQoS -> u8;
-        /// Whether the server retains.
-        retain_available: RetainAvailable -> bool;
-        /// The largest packet taken, in bytes.
-        maximum_packet_size: MaximumPacketSize -> u32;
-        /// Whether the server takes wildcards.
-        wildcard_subscription_available: WildcardSubscriptionAvailable -> bool;
-        /// Whether the server takes Subscription Identifiers.
-        subscription_identifier_available: SubscriptionIdentifierAvailable -> bool;
-        /// Whether the server takes Shared Subscriptions.
-        shared_subscription_available: SharedSubscriptionAvailable -> bool;
-        /// Another server to use.
-        server_reference: ServerReference -> &'a str;
-    }
-}
-
-/// Properties being put together for a packet to send.
-#[derive(Clone, Debug, Default)]
-pub struct PropertyBuffer {
-    block: Vec<u8>,
-}
-
-impl PropertyBuffer {
-    /// No properties yet.
-    pub const fn new() -> Self {
-        Self { block: Vec::new() }
-    }
-
-    /// Adds one.
-    pub fn push(&mut self, property: Property<'_>) {
-        property.encode(&mut self.block);
-    }
-
-    /// Adds one, if there is one.
-    pub fn push_some(&mut self, property: Option<Property<'_>>) {
-        if let Some(property) = property {
-            self.push(property);
-        }
-    }
-
-    /// The block so far.
-    pub fn as_properties(&self) -> Properties<'_> {
-        Properties { block: &self.block }
-    }
-}
-
-/// Whether `bytes` is a string that MQTT allows [MQTT-1.5.4-1] [MQTT-1.5.4-2].
-pub fn is_mqtt_string(bytes: &[u8]) -> bool {
-    bytes.len() <= usize::from(u16::MAX) && checked_string(bytes).is_ok()
 }

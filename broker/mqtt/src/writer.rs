@@ -1,4 +1,21 @@
-use crate::encode_variable_byte_integer;
+/// How many bytes a Variable Byte Integer takes.
+pub const fn variable_byte_integer_len(value: u32) -> usize {
+    match value {
+        0..=0x7f => 1,
+        0x80..=0x3fff => 2,
+        0x4000..=0x1f_ffff => 3,
+        _ => 4,
+    }
+}
+
+/// Appends a Variable Byte Integer; `value` is at most 268,435,455.
+pub fn encode_variable_byte_integer(mut value: u32, out: &mut Vec<u8>) {
+    while value > 0x7f {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
 
 /// Appends Binary Data; what is beyond 65,535 bytes is cut off.
 pub(crate) fn put_binary(bytes: &[u8], out: &mut Vec<u8>) {
