@@ -1,6 +1,8 @@
 /// A Topic Filter whose levels may stand for the client's names.
 #[derive(Clone, Debug)]
 pub(crate) struct TopicPattern {
+    /// What every Topic Name that matches begins with; most are told apart by it.
+    prefix: Box<str>,
     levels: Vec<Level>,
 }
 
@@ -48,15 +50,18 @@ impl TopicPattern {
             .split('/')
             .map(|level| Level::parse(level, names))
             .collect::<Result<_, _>>()?;
-        match levels
+        if levels
             .iter()
             .rev()
             .skip(1)
             .any(|level| *level == Level::Rest)
         {
-            true => Err("# is not the last level of the filter".to_owned()),
-            false => Ok(Self { levels }),
+            return Err("# is not the last level of the filter".to_owned());
         }
+        Ok(Self {
+            prefix: literal_start(&levels).into(),
+            levels,
+        })
     }
 
     /// Whether a level stands for one of the client's names.
@@ -68,7 +73,10 @@ impl TopicPattern {
 
     /// Whether it matches a Topic Name, for a client with these names.
     pub(crate) fn matches(&self, topic: &str, names: Names<'_>) -> bool {
-        if topic.starts_with('$') && !self.begins_with_dollar() {
+        if !topic.as_bytes().starts_with(self.prefix.as_bytes()) {
+            return false;
+        }
+        if topic.starts_with('$') && !self.prefix.starts_with('$') {
             return false;
         }
         let mut parts = topic.split('/');
@@ -85,10 +93,20 @@ impl TopicPattern {
         }
         parts.next().is_none()
     }
+}
 
-    fn begins_with_dollar(&self) -> bool {
-        matches!(self.levels.first(), Some(Level::Literal(text)) if text.starts_with('$'))
-    }
+/// The levels before the first that is not literal, without the separator after them: `a/#` matches
+/// `a` too.
+fn literal_start(levels: &[Level]) -> String {
+    let literal = |level: &Level| match level {
+        Level::Literal(text) => Some(text.clone()),
+        Level::ClientId | Level::User | Level::Any | Level::Rest => None,
+    };
+    levels
+        .iter()
+        .map_while(literal)
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 impl Level {
