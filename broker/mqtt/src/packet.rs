@@ -22,7 +22,7 @@ pub use subscribe::{
 pub use unsubscribe::{Unsubscribe, UnsubscribeBuffer, UnsubscribeFilters};
 pub use will::Will;
 
-use crate::{Frame, PacketType, ProtocolVersion, Publish, Reader, Violation};
+use crate::{Frame, PacketType, Properties, ProtocolVersion, Publish, Reader, Violation};
 
 /// Any packet of any version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,91 @@ impl<'a> Packet<'a> {
             Self::Disconnect(disconnect) => disconnect.encode(version, out),
             Self::Auth(auth) if version.is_v5() => auth.encode(out),
             Self::Auth(_) => {}
+        }
+    }
+
+    /// Appends the packet if it is no longer than `packet_bytes_max`, the Maximum Packet Size of
+    /// its receiver; without Reason String and User Properties if it only fits so
+    /// [MQTT-3.2.2-19] [MQTT-3.4.2-2]. Says whether it did.
+    ///
+    /// A CONNECT or PUBLISH, whose User Properties are its sender's, is never shortened.
+    pub fn encode_within(
+        &self,
+        version: ProtocolVersion,
+        packet_bytes_max: u32,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let start = out.len();
+        let fits = |out: &Vec<u8>| out.len() - start <= packet_bytes_max as usize;
+        self.encode(version, out);
+        if fits(out) {
+            return true;
+        }
+        out.truncate(start);
+        if let Some(properties) = self.diagnostics() {
+            let left = properties.without_diagnostics();
+            self.with_properties(left.as_properties())
+                .encode(version, out);
+            if fits(out) {
+                return true;
+            }
+            out.truncate(start);
+        }
+        false
+    }
+
+    /// The properties among which there may be diagnostics.
+    fn diagnostics(&self) -> Option<Properties<'a>> {
+        match self {
+            Self::ConnAck(connack) => Some(connack.properties),
+            Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
+                Some(ack.properties)
+            }
+            Self::SubAck(suback) => Some(suback.properties),
+            Self::UnsubAck(unsuback) => Some(unsuback.properties),
+            Self::Disconnect(disconnect) => Some(disconnect.properties),
+            Self::Auth(auth) => Some(auth.properties),
+            Self::Connect(_)
+            | Self::Publish(_)
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_)
+            | Self::PingReq
+            | Self::PingResp => None,
+        }
+    }
+
+    fn with_properties<'b>(&self, properties: Properties<'b>) -> Packet<'b>
+    where
+        'a: 'b,
+    {
+        match *self {
+            Self::ConnAck(connack) => Packet::ConnAck(ConnAck {
+                properties,
+                ..connack
+            }),
+            Self::PubAck(ack) => Packet::PubAck(Ack { properties, ..ack }),
+            Self::PubRec(ack) => Packet::PubRec(Ack { properties, ..ack }),
+            Self::PubRel(ack) => Packet::PubRel(Ack { properties, ..ack }),
+            Self::PubComp(ack) => Packet::PubComp(Ack { properties, ..ack }),
+            Self::SubAck(suback) => Packet::SubAck(SubAck {
+                properties,
+                ..suback
+            }),
+            Self::UnsubAck(unsuback) => Packet::UnsubAck(UnsubAck {
+                properties,
+                ..unsuback
+            }),
+            Self::Disconnect(disconnect) => Packet::Disconnect(Disconnect {
+                properties,
+                ..disconnect
+            }),
+            Self::Auth(auth) => Packet::Auth(Auth { properties, ..auth }),
+            Self::Connect(_)
+            | Self::Publish(_)
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_)
+            | Self::PingReq
+            | Self::PingResp => *self,
         }
     }
 

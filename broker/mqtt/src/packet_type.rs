@@ -47,7 +47,8 @@ impl PacketType {
 
     /// The type in a first byte whose flags are as they must be in `version`.
     ///
-    /// The flags of a PUBLISH mean something and are left to [`crate::PublishFlags`].
+    /// Comes before the `decode` of a packet, which looks at the body alone;
+    /// [`crate::Packet::decode`] sees to it. The flags of a PUBLISH mean something and are left to [`crate::PublishFlags`].
     ///
     /// # Errors
     /// Malformed for type 0, for AUTH before 5.0, and for other flags than the standard's

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::property::Property;
 use crate::{
     Layout, PropertyContext, Reader, Violation, encode_variable_byte_integer,
@@ -7,7 +9,7 @@ use crate::{
 /// The properties of one packet: a block of bytes whose contents have been checked.
 ///
 /// Getters scan the block, which is short; nothing is copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Properties<'a> {
     block: &'a [u8],
 }
@@ -32,8 +34,8 @@ impl<'a> Properties<'a> {
     ///
     /// # Errors
     /// Malformed (0x81) for an unknown identifier, a value cut short or a length that lies;
-    /// `ProtocolError` (0x82) for a property that is not allowed here, given twice, or out of range
-    /// [MQTT-2.2.2-1].
+    /// `ProtocolError` (0x82) for a property that is not allowed here, given twice, or out of
+    /// range.
     pub fn decode(reader: &mut Reader<'a>, context: PropertyContext) -> Result<Self, Violation> {
         let len = reader.variable_byte_integer()?;
         let block = reader.take(len as usize)?;
@@ -101,10 +103,23 @@ impl<'a> Properties<'a> {
         variable_byte_integer_len(self.block.len() as u32) + self.block.len()
     }
 
-    /// Appends length and block.
+    /// Appends length and block; a length of zero if there are none [MQTT-2.2.2-1].
     pub fn encode(self, out: &mut Vec<u8>) {
         encode_variable_byte_integer(self.block.len() as u32, out);
         out.extend_from_slice(self.block);
+    }
+
+    /// The same without Reason String and User Properties: what a packet must do without for a
+    /// client that did not ask for problem information, or that takes no packet that long.
+    pub fn without_diagnostics(self) -> PropertyBuffer {
+        let mut left = PropertyBuffer::new();
+        for property in self.iter() {
+            match property {
+                Property::ReasonString(_) | Property::UserProperty(_) => {}
+                other => left.push(other),
+            }
+        }
+        left
     }
 
     /// User Properties, in order [MQTT-3.3.2-18].
@@ -166,6 +181,14 @@ impl<'a> Properties<'a> {
         shared_subscription_available: SharedSubscriptionAvailable -> bool;
         /// Another server to use.
         server_reference: ServerReference -> &'a str;
+    }
+}
+
+/// Lists them, and leaves Authentication Data out.
+impl fmt::Debug for Properties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |property: &Property<'_>| !matches!(property, Property::AuthenticationData(_));
+        f.debug_list().entries(self.iter().filter(shown)).finish()
     }
 }
 

@@ -165,7 +165,7 @@ fn pair<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str), Violation> {
 }
 
 impl Property<'_> {
-    /// Rules that hold for a value wherever it stands.
+    /// Rules that hold for a value wherever it stands [MQTT-3.3.2-14].
     pub(crate) fn check_value(&self) -> Result<(), Violation> {
         match self {
             Self::SubscriptionIdentifier(0) => {
@@ -175,6 +175,9 @@ impl Property<'_> {
             Self::MaximumPacketSize(0) => {
                 Err(Violation::protocol_error("a Maximum Packet Size is 0"))
             }
+            Self::ResponseTopic(topic) if topic.contains(['+', '#']) => Err(
+                Violation::protocol_error("a Response Topic holds a wildcard"),
+            ),
             Self::MaximumQoS(2..) => Err(Violation::protocol_error("a Maximum QoS is above 1")),
             _ => Ok(()),
         }

@@ -98,9 +98,8 @@ impl<'a> Publication<'a> {
 
     /// A publication made again from a kept run.
     pub fn of_kept(kept: &'a Arc<KeptRun>) -> Option<Self> {
-        let mut all = messages(kept.frames(), kept.layout(), None);
-        let (head, _) = all.next()?;
-        let count = 1 + all.count() as u32;
+        let (head, _) = messages(kept.frames(), kept.layout(), None).next()?;
+        let count = kept.count_from(0);
         Some(Self {
             run: Run::new(head, kept.layout(), kept.frames(), count),
             received_at: kept.received_at(),

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::{
     Frame, Layout, PacketId, Properties, PropertyContext, QoS, Reader, ReasonCode, TopicName,
     Violation, encode_variable_byte_integer, variable_byte_integer_len,
@@ -41,7 +43,7 @@ impl PublishFlags {
 }
 
 /// A PUBLISH packet, parsed in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Publish<'a> {
     /// DUP, QoS and RETAIN.
     pub flags: PublishFlags,
@@ -134,6 +136,19 @@ impl<'a> Publish<'a> {
             Layout::V5 => self.properties.encode(out),
         }
         out.extend_from_slice(self.payload);
+    }
+}
+
+/// Shows the length of the payload instead of the payload.
+impl fmt::Debug for Publish<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish")
+            .field("flags", &self.flags)
+            .field("topic", &self.topic)
+            .field("packet_id", &self.packet_id)
+            .field("properties", &self.properties)
+            .field("payload_bytes", &self.payload.len())
+            .finish()
     }
 }
 

@@ -36,16 +36,18 @@ impl<'a> Run<'a> {
     /// A run of the one packet in `frame`, encoded in `layout`.
     ///
     /// # Errors
-    /// What [`Publish::decode`] refuses.
+    /// What [`Publish::decode`] refuses; malformed if `frame` is not exactly one packet with a
+    /// minimal length; a protocol error if it has DUP set or relies on a Topic Alias.
     pub fn single(frame: &'a [u8], layout: Layout) -> Result<Self, Violation> {
-        let cut = Violation::malformed("a packet is cut short");
-        let whole = Frame::split(frame, u32::MAX)?.ok_or(cut)?;
-        Ok(Self::new(
-            Publish::decode(&whole, layout, None)?,
-            layout,
-            frame,
-            1,
-        ))
+        let whole = Frame::split(frame, u32::MAX)?
+            .filter(|whole| whole.bytes.len() == frame.len() && whole.is_minimal())
+            .ok_or(Violation::malformed("a run is not exactly one packet"))?;
+        let head = Publish::decode(&whole, layout, None)?;
+        if head.flags.dup || head.topic.is_none() || head.properties.topic_alias().is_some() {
+            let what = "a run has DUP set or a Topic Alias";
+            return Err(Violation::protocol_error(what));
+        }
+        Ok(Self::new(head, layout, frame, 1))
     }
 
     /// The first packet. Its payload and Packet Identifier are its own, the rest is common to all.

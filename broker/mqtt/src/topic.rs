@@ -2,7 +2,8 @@ use std::fmt;
 
 use crate::{ReasonCode, Violation};
 
-/// A Topic Name: no wildcards, not empty, no U+0000 [MQTT-4.7.1-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2].
+/// A Topic Name: no wildcards, not empty, no U+0000 [MQTT-4.7.0-1] [MQTT-4.7.3-1]
+/// [MQTT-4.7.3-2].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName<'a>(&'a str);
 
@@ -67,7 +68,7 @@ impl<'a> TopicFilter<'a> {
     /// Checks `text`.
     ///
     /// # Errors
-    /// `TopicFilterInvalid` (0x8F) if it is empty, too long, holds U+0000, or has a wildcard where
+    /// `TopicFilterInvalid` (0x8F) if it is empty, longer than 65,535 bytes, holds U+0000, or has a wildcard where
     /// none may stand.
     pub fn new(text: &'a str) -> Result<Self, Violation> {
         let invalid = |what| Err(Violation::new(ReasonCode::TopicFilterInvalid, what));
@@ -137,7 +138,9 @@ impl<'a> TopicFilter<'a> {
         if other.0.starts_with('$') && self.0.starts_with(['+', '#']) {
             return false;
         }
-        let mut theirs = other.levels();
+        // A Topic Name has a first level always, so that + takes nothing from # there.
+        let other = if other.0 == "#" { "+/#" } else { other.0 };
+        let mut theirs = other.split('/');
         for level in self.levels() {
             if level == "#" {
                 return true;
