@@ -284,3 +284,31 @@ fn split<'f>(filter: TopicFilter<'f>) -> (impl Iterator<Item = &'f str>, bool) {
         multi_level,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Member, SubscriptionOptions};
+
+    #[test]
+    fn level_names_go_with_the_last_edge_that_uses_them() {
+        let mut tree = WildcardTree::new();
+        let member = Member {
+            subscriber: 1_u64,
+            options: SubscriptionOptions::default(),
+        };
+        for text in ["a/+", "a/b/+", "c/b/#"] {
+            tree.entry(TopicFilter::trusted(text)).insert(None, member);
+        }
+
+        for text in ["a/b/+", "c/b/#"] {
+            let filter = TopicFilter::trusted(text);
+            assert!(tree.remove(filter, |entry| entry.remove(None, &1)));
+        }
+
+        assert!(tree.names.get("a").is_some());
+        assert_eq!(tree.names.get("b"), None);
+        assert_eq!(tree.names.get("c"), None);
+        assert_eq!(tree.edges.len(), 1);
+    }
+}

@@ -126,6 +126,21 @@ fn a_route_made_before_keeps_the_members_it_had() {
 }
 
 #[test]
+fn members_leave_in_any_order_without_taking_others_with_them() {
+    let mut tree = TopicTree::new();
+    join(&mut tree, 0..600);
+
+    for step in 0..599 {
+        let member = step * 251 % 600;
+        assert!(tree.unsubscribe_shared(share("g"), filter("a/+"), &member));
+        assert!(group(&tree).members().all(|left| left.subscriber != member));
+    }
+
+    let left: Vec<_> = group(&tree).members().map(|m| m.subscriber).collect();
+    assert_eq!(left, [599 * 251 % 600]);
+}
+
+#[test]
 fn a_group_without_members_disappears() {
     for text in ["a/b", "a/+", "#"] {
         let mut tree = TopicTree::new();
