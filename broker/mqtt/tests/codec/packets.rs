@@ -246,7 +246,8 @@ fn a_publish_with_a_topic_alias_may_leave_its_topic_out() {
 /// [MQTT-2.2.1-5]
 #[test]
 fn acknowledgements_read_and_write_in_every_version() {
-    let kinds: [(u8, fn(Ack<'static>) -> Packet<'static>, AckKind); 4] = [
+    type Wrap = fn(Ack<'static>) -> Packet<'static>;
+    let kinds: [(u8, Wrap, AckKind); 4] = [
         (0x40, Packet::PubAck, AckKind::PubAck),
         (0x50, Packet::PubRec, AckKind::PubRec),
         (0x62, Packet::PubRel, AckKind::PubRel),
