@@ -1,1 +1,37 @@
-//! The rules of the broker, one file per thing a client may ask
+//! The rules of the broker, one file for each thing that a client may ask.
+//!
+//! The engine has no sockets, clock or threads: the server gives it bytes and the time, and takes
+//! bytes from it. Hooks are asked through [`pintle_ports::Hooks`]; what they have not allowed cannot
+//! be delivered, because `deliver` takes only what `admit` has authorised.
+
+mod acknowledge;
+mod admit;
+mod authenticate;
+mod connect;
+mod connection;
+mod counters;
+mod deliver;
+mod denials;
+mod disconnect;
+mod engine;
+mod packet_log;
+mod publish;
+mod pump;
+mod registry;
+mod retained_backlog;
+mod retained_store;
+mod route;
+mod session;
+mod session_end;
+mod settings;
+mod subscribe;
+mod takeover;
+mod timers;
+mod unsubscribe;
+mod worker;
+
+pub use connection::{Connection, EndCause, Flow, Peer, Received};
+pub use counters::Counters;
+pub use engine::Engine;
+pub use settings::{EngineSettings, ListenerTerms};
+pub use worker::Worker;

@@ -7,6 +7,7 @@ use crate::{Frame, Layout, Publish, Run, Timestamp};
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicU64,
+    runs: AtomicU64,
     bytes_max: u64,
 }
 
@@ -15,6 +16,7 @@ impl Budget {
     pub fn new(bytes_max: u64) -> Arc<Self> {
         Arc::new(Self {
             used: AtomicU64::new(0),
+            runs: AtomicU64::new(0),
             bytes_max,
         })
     }
@@ -22,6 +24,11 @@ impl Budget {
     /// Bytes in use, with what each kept run costs beside its packets.
     pub fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// How many runs are kept.
+    pub fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
     }
 
     /// Whether more is in use than there should be.
@@ -59,6 +66,7 @@ impl KeptRun {
             budget: Arc::clone(budget),
         };
         budget.used.fetch_add(kept.cost(), Ordering::Relaxed);
+        budget.runs.fetch_add(1, Ordering::Relaxed);
         kept
     }
 
@@ -113,5 +121,6 @@ impl KeptRun {
 impl Drop for KeptRun {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.cost(), Ordering::Relaxed);
+        self.budget.runs.fetch_sub(1, Ordering::Relaxed);
     }
 }

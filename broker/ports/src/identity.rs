@@ -43,6 +43,21 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The same identity again, to be changed.
+    pub fn copied(&self) -> Self {
+        Self {
+            session_key: self.session_key,
+            client_id: Arc::clone(&self.client_id),
+            username: self.username.clone(),
+            principal: self.principal.clone(),
+            protocol: self.protocol,
+            transport: self.transport,
+            listener: Arc::clone(&self.listener),
+            remote_addr: self.remote_addr,
+            rules: self.rules.clone(),
+        }
+    }
+
     /// The principal, or else the user name.
     pub fn principal(&self) -> Option<&str> {
         self.principal.as_deref().or(self.username.as_deref())

@@ -220,6 +220,12 @@ impl Outbound {
         })
     }
 
+    /// Whether anything is left for [`Outbound::drain`] or [`Outbound::take_for_hooks`], whether or
+    /// not quota and outbox have room for it.
+    pub fn has_waiting(&self) -> bool {
+        self.queue.is_some() || self.resends()
+    }
+
     /// QoS 1 and 2 messages that may still be sent before one is finished [MQTT-3.3.4-9].
     fn quota_left(&self, terms: ConnectionTerms, limits: &OutboundLimits) -> u32 {
         let used = self

@@ -25,4 +25,9 @@ impl Tally {
         self.expired += other.expired;
         self.slow_consumer += other.slow_consumer;
     }
+
+    /// Messages that the client will not get.
+    pub fn dropped(&self) -> u32 {
+        self.queue_full + self.too_large + self.expired + self.slow_consumer
+    }
 }

@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use pintle_mqtt::{Publication, Publish, ReasonCode, Run};
+use pintle_ports::{Action, HookPath, Identity, MessageFrame, PublishVerdict, Verdict};
+
+use crate::publish::carry;
+use crate::session::SessionRef;
+use crate::worker::Worker;
+
+/// Proof that what it holds was authorised and has passed the hooks. Only this file makes one.
+pub(crate) struct Authorized<P>(P);
+
+impl<'a> Authorized<Publication<'a>> {
+    pub(crate) fn run(&self) -> &Run<'a> {
+        self.0.run()
+    }
+
+    pub(crate) fn publication(&mut self) -> &mut Publication<'a> {
+        &mut self.0
+    }
+}
+
+/// Where a message comes from.
+pub(crate) struct Source<'a> {
+    /// The client that published it, or whose will it is.
+    pub(crate) who: Option<&'a Arc<Identity>>,
+    /// The session that published it, for No Local.
+    pub(crate) session: Option<&'a SessionRef>,
+    pub(crate) path: HookPath,
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Carried out; whether anybody subscribed.
+    Accepted { matched: bool },
+    /// Not taken, with the code for PUBACK or PUBREC.
+    Refused(ReasonCode),
+    /// Not taken, and the connection ends.
+    Disconnect(ReasonCode),
+}
+
+/// Takes a run on its way: authorise, transform, authorise again what changed, carry out.
+pub(crate) fn admit(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
+    match permit(worker, source, run.head()) {
+        Verdict::Allow => admit_permitted(worker, source, run),
+        Verdict::Deny(reason) => Admission::Refused(reason),
+        Verdict::Disconnect(reason) => Admission::Disconnect(reason),
+    }
+}
+
+/// The same for a run whose publisher is known to have the right to its topic, QoS and RETAIN.
+pub(crate) fn admit_permitted(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
+    if !worker.interest().publish || !worker.hooks().wants_publish(run.topic()) {
+        let publication = Publication::new(run, worker.now);
+        let matched = carry(worker, source, &mut Authorized(publication));
+        return Admission::Accepted { matched };
+    }
+    let mut last = Admission::Accepted { matched: false };
+    for (publish, frame) in run.iter() {
+        last = transform(worker, source, Run::new(publish, run.layout(), frame, 1));
+    }
+    last
+}
+
+/// One message through the `on_publish` chain.
+fn transform(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
+    let who = source.who.map(|who| &**who);
+    let table = worker.hook_table();
+    let ruling = table.hooks.on_publish(source.path, who, run.head(), worker.now);
+    let admission = match ruling.verdict {
+        PublishVerdict::Pass => {
+            let publication = Publication::new(run, worker.now);
+            Admission::Accepted { matched: carry(worker, source, &mut Authorized(publication)) }
+        }
+        PublishVerdict::Rewrite(frame) => admit_rewritten(worker, source, &run, &frame),
+        PublishVerdict::Drop => Admission::Accepted { matched: true },
+        PublishVerdict::Reject(reason) => Admission::Refused(reason),
+    };
+    for (frame, path) in &ruling.emits {
+        if let Ok(run) = frame.as_run() {
+            admit(worker, &Source { who: None, session: None, path: *path }, run);
+        }
+    }
+    admission
+}
+
+fn admit_rewritten(
+    worker: &mut Worker,
+    source: &Source<'_>,
+    before: &Run<'_>,
+    frame: &MessageFrame,
+) -> Admission {
+    let Ok(run) = frame.as_run() else {
+        return Admission::Refused(ReasonCode::ImplementationSpecificError);
+    };
+    let same = run.topic() == before.topic()
+        && run.qos() == before.qos()
+        && run.retain() == before.retain();
+    if !same {
+        match permit(worker, source, run.head()) {
+            Verdict::Allow => {}
+            Verdict::Deny(reason) => return Admission::Refused(reason),
+            Verdict::Disconnect(reason) => return Admission::Disconnect(reason),
+        }
+    }
+    let publication = Publication::new(run, worker.now);
+    Admission::Accepted { matched: carry(worker, source, &mut Authorized(publication)) }
+}
+
+/// May the source publish this? Messages of plugins and operators were granted where they were made.
+fn permit(worker: &Worker, source: &Source<'_>, publish: &Publish<'_>) -> Verdict {
+    let Some(who) = source.who else {
+        return Verdict::Allow;
+    };
+    let action = match source.path {
+        HookPath::Will => Action::Will(publish),
+        HookPath::Client | HookPath::Admin | HookPath::Plugin { .. } => Action::Publish(publish),
+    };
+    let ruling = worker.authorize(who, action);
+    if ruling.verdict != Verdict::Allow {
+        let topic = publish.topic.map(|topic| topic.as_str());
+        let (Verdict::Deny(reason) | Verdict::Disconnect(reason)) = ruling.verdict else {
+            return ruling.verdict;
+        };
+        worker.tell_denial(who, "Publish", topic, reason, ruling.decided_by.as_deref());
+    }
+    ruling.verdict
+}

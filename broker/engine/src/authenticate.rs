@@ -1,0 +1,272 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pintle_mqtt::{
+    Auth, Connect, Frame, Packet, PacketType, Property, PropertyBuffer, ReasonCode, Violation,
+};
+use pintle_ports::{Admission, AuthProgress, Exchange, Identity, Refusal, Step};
+use pintle_session::{AuthExchange, AuthStep};
+
+use crate::connect::{Awaited, PendingConnect, Refused, WaitingConnect};
+use crate::connection::{Connection, Halt, Phase};
+use crate::worker::Worker;
+
+/// A CONNECT whose enhanced authentication waits for the client's AUTH.
+pub(crate) struct Challenged {
+    pub(crate) pending: PendingConnect,
+    exchange: Box<dyn Exchange>,
+}
+
+/// Enhanced authentication of a connection that is in: for re-authentication (4.12.1).
+pub(crate) struct LiveAuth {
+    rules: AuthExchange,
+    exchange: Option<Box<dyn Exchange>>,
+    awaited: Option<Pin<Box<dyn Future<Output = AuthProgress> + Send>>>,
+}
+
+impl LiveAuth {
+    pub(crate) fn new(rules: AuthExchange) -> Self {
+        Self { rules, exchange: None, awaited: None }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.awaited.is_some()
+    }
+}
+
+impl Connection {
+    /// CONNECT named an Authentication Method: its plugin begins an exchange [MQTT-4.12.0-1].
+    pub(crate) fn begin_enhanced_auth(
+        &mut self,
+        worker: &mut Worker,
+        pending: PendingConnect,
+        connect: &Connect<'_>,
+    ) -> Result<(), Halt> {
+        let data = connect.properties.authentication_data();
+        let method = pending.auth.method().unwrap_or_default();
+        let begun = if worker.interest().enhanced_auth {
+            worker.hooks().auth_begin(&pending.identity, method, data, false)
+        } else {
+            None
+        };
+        match begun {
+            None => {
+                let refusal = Refusal {
+                    reason: ReasonCode::BadAuthenticationMethod,
+                    message: None,
+                    decided_by: "core: no plugin has this authentication method".into(),
+                };
+                Err(self.refuse_client(worker, &pending, &refusal))
+            }
+            Some(Step::Done(progress)) => self.progress(worker, pending, progress),
+            Some(Step::Wait(future)) => self.wait_for(pending, Awaited::Progress(future)),
+        }
+    }
+
+    fn wait_for(&mut self, pending: PendingConnect, awaited: Awaited) -> Result<(), Halt> {
+        self.phase = Phase::Waiting(Box::new(WaitingConnect { pending, awaited }));
+        Ok(())
+    }
+
+    /// The plugin's answer to CONNECT, or to an AUTH during it.
+    pub(crate) fn progress(
+        &mut self,
+        worker: &mut Worker,
+        mut pending: PendingConnect,
+        progress: AuthProgress,
+    ) -> Result<(), Halt> {
+        match progress {
+            AuthProgress::Accept(admission, data) => self.open(worker, pending, *admission, data),
+            AuthProgress::Refuse(refusal) => Err(self.refuse_client(worker, &pending, &refusal)),
+            AuthProgress::Challenge(data, exchange) => {
+                let mut out = Vec::new();
+                encode_auth(ReasonCode::ContinueAuthentication, &pending.auth, &data, &mut out);
+                self.link.send(&out);
+                let counters = &worker.engine().counters;
+                counters.sent(&counters.auth_sent, 1);
+                pending.auth.challenged();
+                self.phase = Phase::Challenged(Box::new(Challenged { pending, exchange }));
+                Ok(())
+            }
+        }
+    }
+
+    /// A packet before CONNACK: only AUTH goes on, DISCONNECT ends it [MQTT-3.1.2-30].
+    pub(crate) fn auth_during_connect(
+        &mut self,
+        worker: &mut Worker,
+        frame: &Frame<'_>,
+    ) -> Result<(), Halt> {
+        let Phase::Challenged(challenged) = &mut self.phase else {
+            return Err(Halt::Gone);
+        };
+        let version = challenged.pending.identity.protocol;
+        let auth = match PacketType::from_first_byte(frame.first_byte) {
+            Some(PacketType::Auth) => match Packet::decode(frame, version)? {
+                Packet::Auth(auth) => auth,
+                _ => return Err(Halt::Gone),
+            },
+            Some(PacketType::Disconnect) => {
+                self.link.close(Vec::new());
+                return Err(Halt::Gone);
+            }
+            Some(_) | None => {
+                let what = "a packet other than AUTH or DISCONNECT came before CONNACK";
+                return Err(Violation::protocol_error(what).into());
+            }
+        };
+        let counters = &worker.engine().counters;
+        counters.received(&counters.auth_received, 1);
+        let method = auth.properties.authentication_method();
+        challenged.pending.auth.auth(auth.reason, method)?;
+        let data = auth.properties.authentication_data().map(<[u8]>::to_vec);
+        let Phase::Challenged(challenged) = std::mem::replace(&mut self.phase, Phase::Closed)
+        else {
+            return Err(Halt::Gone);
+        };
+        let Challenged { pending, exchange } = *challenged;
+        match exchange.step(data) {
+            Step::Done(progress) => self.progress(worker, pending, progress),
+            Step::Wait(future) => self.wait_for(pending, Awaited::Progress(future)),
+        }
+    }
+
+    /// AUTH of a client that is in: re-authentication, by the same method [MQTT-4.12.1-1].
+    pub(crate) fn reauthenticate(
+        &mut self,
+        worker: &mut Worker,
+        auth: &Auth<'_>,
+    ) -> Result<(), Halt> {
+        let counters = &worker.engine().counters;
+        counters.received(&counters.auth_received, 1);
+        let Phase::Live(live) = &mut self.phase else {
+            return Err(Halt::Gone);
+        };
+        let Some(state) = &mut live.auth else {
+            let what = "an AUTH came though CONNECT had no Authentication Method";
+            return Err(Violation::protocol_error(what).into());
+        };
+        let data = auth.properties.authentication_data();
+        let step = state.rules.auth(auth.reason, auth.properties.authentication_method())?;
+        let begun = match step {
+            AuthStep::BeginReAuthentication => {
+                let method = state.rules.method().unwrap_or_default();
+                worker.hooks().auth_begin(&live.identity, method, data, true)
+            }
+            AuthStep::ContinueReAuthentication | AuthStep::ContinueConnect => {
+                state.exchange.take().map(|exchange| exchange.step(data.map(<[u8]>::to_vec)))
+            }
+        };
+        match begun {
+            None => {
+                let what = "no plugin has this authentication method";
+                Err(Halt::close(ReasonCode::BadAuthenticationMethod, what))
+            }
+            Some(Step::Done(progress)) => self.reauth_progress(worker, progress),
+            Some(Step::Wait(future)) => {
+                state.awaited = Some(future);
+                Err(Halt::Wait)
+            }
+        }
+    }
+
+    pub(crate) fn poll_reauthentication(
+        &mut self,
+        worker: &mut Worker,
+        task: &mut Context<'_>,
+    ) -> Poll<Result<(), Halt>> {
+        let Phase::Live(live) = &mut self.phase else {
+            return Poll::Ready(Ok(()));
+        };
+        let Some(state) = &mut live.auth else {
+            return Poll::Ready(Ok(()));
+        };
+        let Some(future) = &mut state.awaited else {
+            return Poll::Ready(Ok(()));
+        };
+        let Poll::Ready(progress) = future.as_mut().poll(task) else {
+            return Poll::Pending;
+        };
+        state.awaited = None;
+        Poll::Ready(self.reauth_progress(worker, progress))
+    }
+
+    fn reauth_progress(&mut self, worker: &mut Worker, progress: AuthProgress) -> Result<(), Halt> {
+        let Phase::Live(live) = &mut self.phase else {
+            return Err(Halt::Gone);
+        };
+        let Some(state) = &mut live.auth else {
+            return Err(Halt::Gone);
+        };
+        let (reason, data) = match progress {
+            AuthProgress::Challenge(data, exchange) => {
+                state.exchange = Some(exchange);
+                state.rules.challenged();
+                (ReasonCode::ContinueAuthentication, Some(data))
+            }
+            AuthProgress::Accept(admission, data) => {
+                state.rules.succeeded();
+                let identity = Arc::new(with_new_rights(&live.identity, &admission));
+                let mut session = live.session.lock();
+                if session.epoch == live.epoch {
+                    session.identity = Arc::clone(&identity);
+                    session.cohort = None;
+                }
+                drop(session);
+                live.identity = identity;
+                self.last = None;
+                worker.engine().generations.bump_all();
+                (ReasonCode::Success, data)
+            }
+            AuthProgress::Refuse(refusal) => {
+                let by = Some(&*refusal.decided_by);
+                let identity = &live.identity;
+                worker.tell_denial(identity, "Re-authentication", None, refusal.reason, by);
+                return Err(Halt::close(refusal.reason, "re-authentication failed"));
+            }
+        };
+        let Phase::Live(live) = &self.phase else {
+            return Err(Halt::Gone);
+        };
+        let Some(state) = &live.auth else {
+            return Err(Halt::Gone);
+        };
+        let data = data.unwrap_or_default();
+        encode_auth(reason, &state.rules, &data, &mut worker.replies);
+        let counters = &worker.engine().counters;
+        counters.sent(&counters.auth_sent, 1);
+        Ok(())
+    }
+
+    /// A connection that hooks keep waiting ends like any other that is refused.
+    pub(crate) fn is_waiting_live(&self) -> bool {
+        let Phase::Live(live) = &self.phase else {
+            return false;
+        };
+        live.auth.as_ref().is_some_and(|auth| auth.is_waiting())
+    }
+}
+
+fn with_new_rights(before: &Identity, admission: &Admission) -> Identity {
+    Identity {
+        principal: admission.principal.clone().or_else(|| before.principal.clone()),
+        rules: admission.rules.clone(),
+        ..before.copied()
+    }
+}
+
+fn encode_auth(reason: ReasonCode, rules: &AuthExchange, data: &[u8], out: &mut Vec<u8>) {
+    let mut properties = PropertyBuffer::new();
+    properties.push_some(rules.method().map(Property::AuthenticationMethod));
+    if !data.is_empty() {
+        properties.push(Property::AuthenticationData(data));
+    }
+    Auth { reason, properties: properties.as_properties() }.encode(out);
+}
+
+impl From<Violation> for Refused {
+    fn from(violation: Violation) -> Self {
+        Self { reason: violation.reason, what: violation.what }
+    }
+}

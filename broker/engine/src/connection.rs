@@ -1,0 +1,369 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pintle_mqtt::{Frame, Packet, ProtocolVersion, ReasonCode, Violation};
+use pintle_ports::{Epoch, Identity, Link, Transport};
+use pintle_session::keep_alive_limit;
+use tracing::debug;
+
+use crate::authenticate::{Challenged, LiveAuth};
+use crate::connect::WaitingConnect;
+use crate::counters::add;
+use crate::publish::TopicPass;
+use crate::session::SessionRef;
+use crate::settings::ListenerTerms;
+use crate::worker::Worker;
+
+/// The engine's side of one Network Connection: bytes in, and what to do next.
+///
+/// It owns what only the connection's own task needs; what others share is in the session.
+pub struct Connection {
+    pub(crate) link: Arc<dyn Link>,
+    pub(crate) terms: Arc<ListenerTerms>,
+    pub(crate) phase: Phase,
+    pub(crate) last: Option<Box<TopicPass>>,
+}
+
+/// Where the peer is connected from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub remote_addr: Option<SocketAddr>,
+    /// How it is connected.
+    pub transport: Transport,
+}
+
+pub(crate) enum Phase {
+    /// CONNECT has not come yet.
+    Fresh(Peer),
+    /// A hook is deciding on the CONNECT.
+    Waiting(Box<WaitingConnect>),
+    /// Enhanced authentication waits for the client's AUTH.
+    Challenged(Box<Challenged>),
+    /// CONNACK with success was sent.
+    Live(Live),
+    Closed,
+}
+
+/// A connection with a session.
+pub(crate) struct Live {
+    pub(crate) session: SessionRef,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) epoch: Epoch,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) keep_alive_secs: u16,
+    /// Present if CONNECT named an Authentication Method.
+    pub(crate) auth: Option<Box<LiveAuth>>,
+}
+
+/// What [`Connection::receive`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes at the front that are done with.
+    pub consumed: usize,
+    /// What to do next.
+    pub flow: Flow,
+}
+
+/// What the server is to do with a connection next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on reading.
+    Read,
+    /// A hook is being waited for: neither read nor parse, but poll [`Connection::poll_wait`].
+    Wait,
+    /// The broker is over `broker_bytes_max`, or the peer does not take its acknowledgements: stop
+    /// reading for a while, then give the same bytes again.
+    Pause,
+    /// The link was told to close.
+    Close,
+}
+
+/// Why a connection ends, as the server sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndCause {
+    /// The peer closed its side.
+    PeerClosed,
+    /// The socket, TLS or WebSocket failed.
+    IoError,
+    /// CONNECT did not come in time.
+    HandshakeTimeout,
+    /// The engine asked for it through [`Link::close`].
+    ClosedByBroker,
+}
+
+/// Why the handling of a batch stops early.
+pub(crate) enum Halt {
+    /// The peer broke a rule.
+    Violation(Violation),
+    /// The broker ends the connection for another reason.
+    Close {
+        reason: ReasonCode,
+        what: &'static str,
+    },
+    /// The client said DISCONNECT, or the session is no longer ours.
+    Gone,
+    Wait,
+    Pause,
+}
+
+impl Halt {
+    pub(crate) fn close(reason: ReasonCode, what: &'static str) -> Self {
+        Self::Close { reason, what }
+    }
+}
+
+impl From<Violation> for Halt {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+impl Connection {
+    /// A connection that has sent nothing yet.
+    pub fn new(link: Arc<dyn Link>, terms: Arc<ListenerTerms>, peer: Peer) -> Self {
+        Self { link, terms, phase: Phase::Fresh(peer), last: None }
+    }
+
+    /// Handles the whole packets at the front of `bytes`; give the rest again with more behind it.
+    pub fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
+        worker.begin_batch();
+        let mut consumed = 0;
+        let halt = loop {
+            let rest = bytes.get(consumed..).unwrap_or_default();
+            match self.next(worker, rest) {
+                Ok(0) => break None,
+                Ok(used) => consumed += used,
+                Err(halt) => break Some(halt),
+            }
+        };
+        add(&worker.engine().counters.bytes_received, consumed as u64);
+        let flow = match halt {
+            None => self.end_of_batch(worker),
+            Some(halt) => self.halt(worker, halt),
+        };
+        Received { consumed, flow }
+    }
+
+    /// Handles one packet, or one run of them; 0 if no whole packet is there.
+    fn next(&mut self, worker: &mut Worker, bytes: &[u8]) -> Result<usize, Halt> {
+        match &self.phase {
+            Phase::Live(_) if self.is_waiting_live() => return Err(Halt::Wait),
+            Phase::Live(_) => {}
+            Phase::Fresh(_) | Phase::Challenged(_) => return self.handshake(worker, bytes),
+            Phase::Waiting(_) => return Err(Halt::Wait),
+            Phase::Closed => return Err(Halt::Gone),
+        }
+        let Some(frame) = Frame::split(bytes, self.terms.packet_bytes_max)? else {
+            return Ok(0);
+        };
+        if worker.packet_log {
+            self.log_received(&frame);
+        }
+        match frame.first_byte >> 4 {
+            3 => self.publish(worker, &frame, bytes),
+            4 if frame.first_byte == 0x40 && frame.bytes.len() == 4 => {
+                self.pubacks(worker, &frame, bytes)
+            }
+            _ => {
+                self.control(worker, &frame)?;
+                Ok(frame.bytes.len())
+            }
+        }
+    }
+
+    /// Before CONNACK: CONNECT first, AUTH or DISCONNECT during enhanced authentication, nothing
+    /// else [MQTT-3.1.0-1].
+    fn handshake(&mut self, worker: &mut Worker, bytes: &[u8]) -> Result<usize, Halt> {
+        if let Phase::Fresh(_) = &self.phase
+            && let Some(first) = bytes.first()
+            && *first >> 4 != 1
+        {
+            let what = "the first packet is not CONNECT";
+            return Err(Violation::protocol_error(what).into());
+        }
+        let Some(frame) = Frame::split(bytes, self.terms.packet_bytes_max)? else {
+            return Ok(0);
+        };
+        if worker.packet_log {
+            self.log_received(&frame);
+        }
+        match &self.phase {
+            Phase::Fresh(peer) => {
+                let peer = *peer;
+                self.connect(worker, &frame, peer)?;
+            }
+            Phase::Challenged(_) | Phase::Waiting(_) | Phase::Live(_) | Phase::Closed => {
+                self.auth_during_connect(worker, &frame)?;
+            }
+        }
+        Ok(frame.bytes.len())
+    }
+
+    /// Every packet but PUBLISH and the short PUBACK.
+    fn control(&mut self, worker: &mut Worker, frame: &Frame<'_>) -> Result<(), Halt> {
+        let version = self.live()?.version;
+        let counters = &worker.engine().counters;
+        match Packet::decode(frame, version)? {
+            Packet::PubAck(ack) => self.puback(worker, &ack),
+            Packet::PubRec(ack) => self.pubrec(worker, &ack),
+            Packet::PubRel(ack) => self.pubrel(worker, &ack),
+            Packet::PubComp(ack) => self.pubcomp(worker, &ack),
+            Packet::Subscribe(subscribe) => self.subscribe(worker, &subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(worker, &unsubscribe),
+            Packet::PingReq => {
+                counters.received(&counters.pingreq_received, 1);
+                counters.sent(&counters.pingresp_sent, 1);
+                Packet::PingResp.encode(version, &mut worker.replies);
+                Ok(())
+            }
+            Packet::Disconnect(disconnect) => self.disconnect(worker, &disconnect),
+            Packet::Auth(auth) => self.reauthenticate(worker, &auth),
+            Packet::Connect(_) => Err(Violation::protocol_error("a second CONNECT came").into()),
+            Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp
+            | Packet::Publish(_) => {
+                Err(Violation::protocol_error("a packet came that only servers send").into())
+            }
+        }
+    }
+
+    fn end_of_batch(&mut self, worker: &mut Worker) -> Flow {
+        match &self.phase {
+            Phase::Waiting(_) => Flow::Wait,
+            Phase::Closed => Flow::Close,
+            Phase::Fresh(_) | Phase::Challenged(_) => Flow::Read,
+            Phase::Live(_) => {
+                self.flush_replies(worker);
+                if self.is_reply_bound_reached(worker) { Flow::Pause } else { Flow::Read }
+            }
+        }
+    }
+
+    fn halt(&mut self, worker: &mut Worker, halt: Halt) -> Flow {
+        match halt {
+            Halt::Wait => {
+                self.flush_replies(worker);
+                Flow::Wait
+            }
+            Halt::Pause => {
+                self.flush_replies(worker);
+                Flow::Pause
+            }
+            Halt::Violation(violation) => self.fail(worker, violation.reason, violation.what),
+            Halt::Close { reason, what } => self.fail(worker, reason, what),
+            Halt::Gone => {
+                worker.replies.clear();
+                self.phase = Phase::Closed;
+                Flow::Close
+            }
+        }
+    }
+
+    /// Appends the answers of this batch to the connection's own outbox.
+    pub(crate) fn flush_replies(&self, worker: &mut Worker) {
+        if worker.replies.is_empty() {
+            return;
+        }
+        if let Phase::Live(live) = &self.phase {
+            let mut state = live.session.lock();
+            if state.epoch == live.epoch {
+                state.write(|_, outbox| outbox.extend_from_slice(&worker.replies));
+            }
+        }
+        add(&worker.engine().counters.bytes_sent, worker.replies.len() as u64);
+        worker.replies.clear();
+    }
+
+    /// Whether the publisher does not take its own acknowledgements.
+    fn is_reply_bound_reached(&self, worker: &Worker) -> bool {
+        let Phase::Live(live) = &self.phase else {
+            return false;
+        };
+        let state = live.session.lock();
+        state.epoch == live.epoch
+            && state.outbox_len() > worker.bounds().settings.outbox_bytes_max * 2
+    }
+
+    /// Polls what [`Flow::Wait`] waits for.
+    pub fn poll_wait(&mut self, worker: &mut Worker, task: &mut Context<'_>) -> Poll<Flow> {
+        worker.begin_batch();
+        let halt = match self.poll_waiting(worker, task) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => None,
+            Poll::Ready(Err(halt)) => Some(halt),
+        };
+        Poll::Ready(match halt {
+            None => self.end_of_batch(worker),
+            Some(halt) => self.halt(worker, halt),
+        })
+    }
+
+    /// What had waited for room in the outbox is to be sent on.
+    pub fn on_room(&mut self, worker: &mut Worker) {
+        worker.begin_batch();
+        if let Phase::Live(live) = &self.phase {
+            worker.pump(&live.session, live.epoch);
+        }
+    }
+
+    /// How long the peer may be silent: 1.5 times its Keep Alive [MQTT-3.1.2-22]; `None` before
+    /// CONNECT and for a Keep Alive of 0.
+    pub fn silence_max(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::Live(live) => keep_alive_limit(live.keep_alive_secs),
+            Phase::Fresh(_) | Phase::Waiting(_) | Phase::Challenged(_) | Phase::Closed => None,
+        }
+    }
+
+    /// The peer was silent for longer than [`Connection::silence_max`].
+    pub fn keep_alive_expired(&mut self, worker: &mut Worker) {
+        worker.begin_batch();
+        self.fail(worker, ReasonCode::KeepAliveTimeout, "the Keep Alive has passed");
+    }
+
+    /// Whether CONNACK with success was sent and the connection has not ended.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Live(_))
+    }
+
+    /// The connection is gone, however it came to that. Later calls do nothing.
+    pub fn end(&mut self, worker: &mut Worker, cause: EndCause) {
+        worker.begin_batch();
+        let phase = std::mem::replace(&mut self.phase, Phase::Closed);
+        self.last = None;
+        if let Phase::Live(live) = phase {
+            debug!(client_id = %live.identity.client_id, ?cause, "Network Connection ended.");
+            worker.connection_lost(&live);
+        }
+    }
+
+    pub(crate) fn live(&self) -> Result<&Live, Halt> {
+        match &self.phase {
+            Phase::Live(live) => Ok(live),
+            Phase::Fresh(_) | Phase::Waiting(_) | Phase::Challenged(_) | Phase::Closed => {
+                Err(Halt::Gone)
+            }
+        }
+    }
+
+    pub(crate) fn live_session(&self) -> Option<&SessionRef> {
+        self.live().ok().map(|live| &live.session)
+    }
+
+    pub(crate) fn live_version(&self) -> Option<ProtocolVersion> {
+        self.live().ok().map(|live| live.version)
+    }
+
+    fn log_received(&self, frame: &Frame<'_>) {
+        let client_id = match &self.phase {
+            Phase::Live(live) => &*live.identity.client_id,
+            Phase::Fresh(_) | Phase::Waiting(_) | Phase::Challenged(_) | Phase::Closed => "-",
+        };
+        crate::packet_log::received(client_id, self.live_version(), frame);
+    }
+}

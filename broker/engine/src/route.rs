@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use pintle_mqtt::{Publish, Timestamp, TopicName};
+use pintle_ports::CohortId;
+use pintle_router::{SharedGroup, Target};
+
+use crate::session::SessionRef;
+use crate::worker::{HooksStamp, Worker};
+
+/// The receivers of one topic, those without the right to receive left out.
+///
+/// It dies with the generation of the topic's part of the tree, of the rights, of the cohorts, and
+/// with the first decision in it that expires.
+pub(crate) struct Route {
+    /// In the order of their cohorts, those without one first.
+    pub(crate) targets: Vec<RouteTarget>,
+    pub(crate) groups: Vec<Arc<SharedGroup<SessionRef>>>,
+    generation: u64,
+    stamp: HooksStamp,
+    valid_until: Timestamp,
+}
+
+/// One receiver.
+pub(crate) struct RouteTarget {
+    pub(crate) target: Target<SessionRef>,
+    pub(crate) cohort: CohortId,
+}
+
+impl Route {
+    /// Asks the topic tree, then, with no lock held, the hooks.
+    pub(crate) fn build(worker: &Worker, topic: TopicName<'_>, publish: &Publish<'_>) -> Self {
+        let engine = worker.engine();
+        let generation = engine.generations.of(topic);
+        let found = engine.topics.read().route(topic);
+        let mut valid_until = Timestamp::NEVER;
+        let asks = worker.interest().authorize;
+        let delivers = worker.interest().deliver && worker.hooks().wants_deliver(topic);
+        let mut targets = Vec::with_capacity(found.targets.len());
+        for target in found.targets {
+            let identity = target.subscriber.identity();
+            if asks || identity.rules.is_some() {
+                let (may, until) = worker.may_receive(&identity, publish);
+                valid_until = valid_until.min(until);
+                if !may {
+                    continue;
+                }
+            }
+            let cohort =
+                if delivers { worker.cohort_of(&target.subscriber) } else { CohortId::NONE };
+            targets.push(RouteTarget { target, cohort });
+        }
+        if delivers {
+            targets.sort_by_key(|target| target.cohort);
+        }
+        let stamp = worker.hooks_stamp();
+        Self { targets, groups: found.groups, generation, stamp, valid_until }
+    }
+
+    pub(crate) fn is_valid(&self, worker: &Worker, topic: TopicName<'_>) -> bool {
+        self.generation == worker.engine().generations.of(topic)
+            && self.stamp == worker.hooks_stamp()
+            && self.valid_until > worker.now
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.groups.is_empty()
+    }
+}
+
+/// Routes by topic, one cache a worker.
+#[derive(Default)]
+pub(crate) struct RouteCache {
+    routes: HashMap<Box<str>, Arc<Route>>,
+    entries: usize,
+}
+
+impl RouteCache {
+    /// Routes kept before all are forgotten.
+    const ROUTES_MAX: usize = 8192;
+    /// Receivers in all routes kept before all are forgotten.
+    const TARGETS_MAX: usize = 1 << 20;
+
+    pub(crate) fn get(&self, topic: TopicName<'_>) -> Option<&Arc<Route>> {
+        self.routes.get(topic.as_str())
+    }
+
+    pub(crate) fn put(&mut self, topic: TopicName<'_>, route: &Arc<Route>) {
+        self.entries += 1 + route.targets.len();
+        if self.routes.len() >= Self::ROUTES_MAX || self.entries > Self::TARGETS_MAX {
+            self.routes.clear();
+            self.entries = 1 + route.targets.len();
+        }
+        self.routes.insert(topic.as_str().into(), Arc::clone(route));
+    }
+}

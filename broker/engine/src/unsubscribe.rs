@@ -1,0 +1,56 @@
+use pintle_mqtt::{
+    Properties, ReasonCode, ReasonCodeBuffer, SubscriptionFilter, UnsubAck, Unsubscribe,
+};
+use pintle_ports::{Event, EventKind};
+
+use crate::connect::tell;
+use crate::connection::{Connection, Halt};
+use crate::worker::Worker;
+
+impl Connection {
+    /// UNSUBSCRIBE: one code for each filter, in their order [MQTT-3.11.3-2]. What is in flight or
+    /// queued already is still delivered.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        worker: &mut Worker,
+        unsubscribe: &Unsubscribe<'_>,
+    ) -> Result<(), Halt> {
+        let mut codes = ReasonCodeBuffer::new();
+        for filter in unsubscribe.filters.iter() {
+            codes.push(self.unsubscribe_from(worker, filter)?);
+        }
+        let codes = codes.as_codes();
+        UnsubAck { packet_id: unsubscribe.packet_id, properties: Properties::EMPTY, codes }
+            .encode(self.live()?.version, &mut worker.replies);
+        let counters = &worker.engine().counters;
+        counters.received(&counters.unsubscribe_received, 1);
+        counters.sent(&counters.unsuback_sent, 1);
+        Ok(())
+    }
+
+    fn unsubscribe_from(&self, worker: &Worker, asked: &str) -> Result<ReasonCode, Halt> {
+        let live = self.live()?;
+        let instead = if worker.interest().unsubscribe {
+            worker.hooks().on_unsubscribe(&live.identity, asked)
+        } else {
+            None
+        };
+        let text = instead.as_deref().unwrap_or(asked);
+        let Ok(filter) = SubscriptionFilter::new(text) else {
+            return Ok(ReasonCode::TopicFilterInvalid);
+        };
+        {
+            let mut state = live.session.lock();
+            if state.epoch != live.epoch {
+                return Err(Halt::Gone);
+            }
+            if !state.subscriptions.remove(text) {
+                return Ok(ReasonCode::NoSubscriptionExisted);
+            }
+            worker.engine().remove_subscription(&live.session, &filter);
+        }
+        let who = &*live.identity;
+        tell(worker, EventKind::Unsubscribed, Event::Unsubscribed { who, filter: text });
+        Ok(ReasonCode::Success)
+    }
+}
