@@ -23,10 +23,7 @@ fn block(size: usize) -> usize {
     (size + 8).next_multiple_of(16).max(32)
 }
 
-#[expect(
-    unsafe_code,
-    reason = "an allocator can not be counted otherwise; it only forwards"
-)]
+#[expect(unsafe_code, reason = "an allocator can not be counted otherwise; it only forwards")]
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -84,10 +81,7 @@ fn topic(n: usize) -> String {
 }
 
 fn subscribe(tree: &mut TopicTree<Session>, filters: &[String], subscribers: &[Session]) {
-    let options = SubscriptionOptions {
-        qos: QoS::AtLeastOnce,
-        ..SubscriptionOptions::default()
-    };
+    let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
     for (filter, subscriber) in filters.iter().zip(subscribers.iter().cycle()) {
         tree.subscribe(TopicFilter::trusted(filter), subscriber, options);
     }
@@ -106,10 +100,7 @@ fn routes(c: &mut Criterion) {
         let topics: Vec<String> = (0..MANY).filter(|n| n % 4 == kind).map(topic).collect();
         let mut next = topics.iter().map(|topic| TopicName::trusted(topic)).cycle();
         group.bench_function(BenchmarkId::new("100k_filters", name), |b| {
-            b.iter(|| {
-                next.next()
-                    .map(|topic| tree.route(black_box(topic)).targets.len())
-            });
+            b.iter(|| next.next().map(|topic| tree.route(black_box(topic)).targets.len()));
         });
     }
     group.bench_function("100k_filters/nobody", |b| {
@@ -122,11 +113,8 @@ fn wide_routes(c: &mut Criterion) {
     let mut group = c.benchmark_group("route_10k_subscribers");
     group.throughput(Throughput::Elements(10_000));
     let subscribers = subscribers(10_000);
-    for filters in [
-        &["news/today"][..],
-        &["news/today", "news/+"],
-        &["news/today", "news/+", "#"],
-    ] {
+    for filters in [&["news/today"][..], &["news/today", "news/+"], &["news/today", "news/+", "#"]]
+    {
         let mut tree = TopicTree::new();
         for filter in filters {
             for subscriber in &subscribers {
@@ -198,12 +186,7 @@ fn retained(c: &mut Criterion) {
     };
     let index = fill();
     let mut group = c.benchmark_group("retained_100k");
-    for filter in [
-        "#",
-        "+/+/+/temperature",
-        "site2/+/+/door/#",
-        "site3/building3/device3/#",
-    ] {
+    for filter in ["#", "+/+/+/temperature", "site2/+/+/door/#", "site3/building3/device3/#"] {
         let filter = TopicFilter::trusted(filter);
         let count = || {
             let mut count = 0;
@@ -258,20 +241,14 @@ fn memory(_: &mut Criterion) {
         (name, of_kind.map(filter).collect::<Vec<_>>())
     };
     let kinds = [kind("exact", &[0, 1]), kind("+", &[2]), kind("#", &[3])];
-    for (name, filters) in kinds
-        .into_iter()
-        .chain([("half exact, + and #", whole.clone())])
-    {
+    for (name, filters) in kinds.into_iter().chain([("half exact, + and #", whole.clone())]) {
         let bytes = bytes_of(|| {
             let mut tree = TopicTree::new();
             subscribe(&mut tree, &filters, &subscribers);
             tree
         });
         let text = filters.iter().map(String::len).sum::<usize>() / MANY;
-        println!(
-            "memory: {} bytes a filter ({name}; {text} of text)",
-            bytes / MANY
-        );
+        println!("memory: {} bytes a filter ({name}; {text} of text)", bytes / MANY);
     }
     let topics: Vec<String> = (0..MANY).map(topic).collect();
     let bytes = bytes_of(|| {

@@ -21,10 +21,7 @@ pub(crate) struct FilterEntry<S> {
 
 impl<S> Default for FilterEntry<S> {
     fn default() -> Self {
-        Self {
-            subscribers: SubscriberSet::Empty,
-            rosters: None,
-        }
+        Self { subscribers: SubscriberSet::Empty, rosters: None }
     }
 }
 
@@ -51,9 +48,7 @@ impl<S: Clone + Eq + Hash> FilterEntry<S> {
         if let Some(roster) = rosters.get_mut(share.as_str()) {
             return roster.insert(member);
         }
-        let roster = rosters
-            .entry(share.as_str().into())
-            .or_insert_with(Roster::new);
+        let roster = rosters.entry(share.as_str().into()).or_insert_with(Roster::new);
         roster.insert(member)
     }
 

@@ -20,10 +20,7 @@ pub struct Generations {
 impl Generations {
     /// Generations at their beginning.
     pub fn new() -> Self {
-        Self {
-            shards: [const { AtomicU64::new(0) }; SHARDS],
-            all: AtomicU64::new(0),
-        }
+        Self { shards: [const { AtomicU64::new(0) }; SHARDS], all: AtomicU64::new(0) }
     }
 
     /// Makes the routes of all topics stale that `filter` may match, and few others.
@@ -49,15 +46,9 @@ impl Generations {
         shard.wrapping_add(self.all.load(Ordering::Acquire))
     }
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the remainder by SHARDS is below SHARDS"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "the remainder by SHARDS is below SHARDS")]
     fn shard(&self, text: &str) -> &AtomicU64 {
-        let level = text
-            .bytes()
-            .take(HASHED_BYTES)
-            .take_while(|&byte| byte != b'/');
+        let level = text.bytes().take(HASHED_BYTES).take_while(|&byte| byte != b'/');
         let hash = level.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

@@ -22,9 +22,7 @@ struct Subscription<S> {
 
 impl<S> Default for NaiveMatcher<S> {
     fn default() -> Self {
-        Self {
-            subscriptions: Vec::new(),
-        }
+        Self { subscriptions: Vec::new() }
     }
 }
 
@@ -73,15 +71,9 @@ impl<S: Clone + Eq + Hash> NaiveMatcher<S> {
     /// As [`crate::TopicTree::route`]; the rotation of its groups begins anew each time.
     pub fn route(&self, topic: TopicName<'_>) -> Route<S> {
         let matching = |s: &&Subscription<S>| TopicFilter::trusted(&s.filter).matches(topic);
-        let (shared, ordinary): (Vec<_>, Vec<_>) = self
-            .subscriptions
-            .iter()
-            .filter(matching)
-            .partition(|s| s.share.is_some());
-        Route {
-            targets: targets(&ordinary),
-            groups: groups(&shared),
-        }
+        let (shared, ordinary): (Vec<_>, Vec<_>) =
+            self.subscriptions.iter().filter(matching).partition(|s| s.share.is_some());
+        Route { targets: targets(&ordinary), groups: groups(&shared) }
     }
 
     fn insert(
@@ -95,10 +87,7 @@ impl<S: Clone + Eq + Hash> NaiveMatcher<S> {
         self.subscriptions.push(Subscription {
             share: share.map(|share| share.as_str().to_owned()),
             filter: filter.as_str().to_owned(),
-            member: Member {
-                subscriber: subscriber.clone(),
-                options,
-            },
+            member: Member { subscriber: subscriber.clone(), options },
         });
         replaced
     }
@@ -127,26 +116,16 @@ fn targets<S: Clone + Eq>(matching: &[&Subscription<S>]) -> Vec<Target<S>> {
         }
     }
     let target = |subscriber: &S| {
-        let theirs = matching
-            .iter()
-            .filter(|s| s.member.subscriber == *subscriber);
+        let theirs = matching.iter().filter(|s| s.member.subscriber == *subscriber);
         let all: Vec<_> = theirs.map(|s| s.member.options).collect();
-        let of_own: Vec<_> = all
-            .iter()
-            .copied()
-            .filter(|options| !options.no_local)
-            .collect();
+        let of_own: Vec<_> = all.iter().copied().filter(|options| !options.no_local).collect();
         let grant = grant(&all)?;
         let own = match self::grant(&of_own) {
             None => OwnGrant::Nothing,
             Some(own) if own == grant => OwnGrant::Same,
             Some(own) => OwnGrant::Other(Box::new(own)),
         };
-        Some(Target {
-            subscriber: subscriber.clone(),
-            grant,
-            own,
-        })
+        Some(Target { subscriber: subscriber.clone(), grant, own })
     };
     subscribers.into_iter().filter_map(target).collect()
 }

@@ -27,9 +27,7 @@ impl<V> Default for RetainedIndex<V> {
 impl<V> RetainedIndex<V> {
     /// An index without entries.
     pub const fn new() -> Self {
-        Self {
-            entries: BTreeMap::new(),
-        }
+        Self { entries: BTreeMap::new() }
     }
 
     /// Puts `value` at `topic` and returns the one before, which it replaces [MQTT-3.3.1-5].
@@ -98,8 +96,7 @@ impl<V> RetainedIndex<V> {
     }
 
     fn keys_from(&self, first: &[u8]) -> std::collections::btree_map::Range<'_, Box<[u8]>, V> {
-        self.entries
-            .range::<[u8], _>((Bound::Included(first), Bound::Unbounded))
+        self.entries.range::<[u8], _>((Bound::Included(first), Bound::Unbounded))
     }
 }
 
@@ -142,22 +139,13 @@ impl<'f> Pattern<'f> {
         if multi_level {
             levels.pop();
         }
-        Self {
-            levels,
-            multi_level,
-            dollar_excluded: filter.as_str().starts_with(['+', '#']),
-        }
+        Self { levels, multi_level, dollar_excluded: filter.as_str().starts_with(['+', '#']) }
     }
 
     /// The levels before the first wildcard: no smaller key matches.
     fn first_key(&self) -> Key {
         let mut key = Key::new();
-        for (place, level) in self
-            .levels
-            .iter()
-            .take_while(|level| **level != b"+")
-            .enumerate()
-        {
+        for (place, level) in self.levels.iter().take_while(|level| **level != b"+").enumerate() {
             if place > 0 {
                 key.push(SEPARATOR);
             }
@@ -168,10 +156,7 @@ impl<'f> Pattern<'f> {
 
     fn compare(&self, key: &[u8]) -> Step<'f> {
         if self.dollar_excluded && key.first() == Some(&b'$') {
-            return Step::Leap {
-                keep: 0,
-                then: b"%",
-            };
+            return Step::Leap { keep: 0, then: b"%" };
         }
         let mut rest = Some(key);
         let mut start = 0;
@@ -190,10 +175,7 @@ impl<'f> Pattern<'f> {
                 match name.cmp(level) {
                     Ordering::Equal => {}
                     Ordering::Less => {
-                        return Step::Leap {
-                            keep: start,
-                            then: level,
-                        };
+                        return Step::Leap { keep: start, then: level };
                     }
                     Ordering::Greater => return Self::after(last_plus_end),
                 }

@@ -56,10 +56,7 @@ pub enum OwnGrant {
 
 impl<S> Default for Route<S> {
     fn default() -> Self {
-        Self {
-            targets: Vec::new(),
-            groups: Vec::new(),
-        }
+        Self { targets: Vec::new(), groups: Vec::new() }
     }
 }
 
@@ -96,11 +93,7 @@ impl<S: Clone> Target<S> {
         Self {
             subscriber: member.subscriber.clone(),
             grant: Grant::new(member.options),
-            own: if member.options.no_local {
-                OwnGrant::Nothing
-            } else {
-                OwnGrant::Same
-            },
+            own: if member.options.no_local { OwnGrant::Nothing } else { OwnGrant::Same },
         }
     }
 
@@ -155,10 +148,7 @@ fn merge_by_scan<'m, S: Clone + Eq + 'm>(
     members: impl Iterator<Item = &'m Member<S>>,
 ) {
     for member in members {
-        match targets
-            .iter_mut()
-            .find(|t| t.subscriber == member.subscriber)
-        {
+        match targets.iter_mut().find(|t| t.subscriber == member.subscriber) {
             Some(target) => target.add(member.options),
             None => targets.push(Target::new(member)),
         }

@@ -36,11 +36,7 @@ impl<S> SharedGroup<S> {
         let next = self.turns.fetch_add(1, Ordering::Relaxed) % self.len;
         for passed in 0..self.len {
             let place = next + passed;
-            let wrapped = if place < self.len {
-                place
-            } else {
-                place - self.len
-            };
+            let wrapped = if place < self.len { place } else { place - self.len };
             let member = self.member(wrapped)?;
             if usable(&member.subscriber) {
                 if passed > 0 {
@@ -74,11 +70,7 @@ impl<S> SharedGroup<S> {
 
 impl<S: Clone> SharedGroup<S> {
     fn new() -> Self {
-        Self {
-            turns: Arc::new(AtomicUsize::new(0)),
-            blocks: Vec::new(),
-            len: 0,
-        }
+        Self { turns: Arc::new(AtomicUsize::new(0)), blocks: Vec::new(), len: 0 }
     }
 
     fn push(&mut self, member: Member<S>) {
@@ -126,10 +118,7 @@ pub(crate) struct Roster<S> {
 
 impl<S: Clone + Eq + Hash> Roster<S> {
     pub(crate) fn new() -> Self {
-        Self {
-            group: Arc::new(SharedGroup::new()),
-            places: HashMap::default(),
-        }
+        Self { group: Arc::new(SharedGroup::new()), places: HashMap::default() }
     }
 
     pub(crate) fn group(&self) -> &Arc<SharedGroup<S>> {

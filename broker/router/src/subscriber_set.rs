@@ -86,9 +86,7 @@ impl<S: Clone + Eq + Hash> Many<S> {
         if self.members.len() > SCAN_MAX {
             self.places.get(subscriber).copied()
         } else {
-            self.members
-                .iter()
-                .position(|m| m.subscriber == *subscriber)
+            self.members.iter().position(|m| m.subscriber == *subscriber)
         }
     }
 

@@ -95,17 +95,12 @@ impl<S: Clone + Eq + Hash> TopicTree<S> {
     pub fn route(&self, topic: TopicName<'_>) -> Route<S> {
         let mut entries: SmallVec<[&FilterEntry<S>; 8]> = SmallVec::new();
         entries.extend(self.exact.get(topic.as_str()));
-        self.wildcard
-            .for_each_match(topic, |entry| entries.push(entry));
+        self.wildcard.for_each_match(topic, |entry| entries.push(entry));
 
         let lists = entries.iter().map(|entry| entry.subscribers());
         Route {
             targets: merge(lists.filter(|list| !list.is_empty()).collect()),
-            groups: entries
-                .iter()
-                .flat_map(|entry| entry.groups())
-                .cloned()
-                .collect(),
+            groups: entries.iter().flat_map(|entry| entry.groups()).cloned().collect(),
         }
     }
 
@@ -131,10 +126,7 @@ impl<S: Clone + Eq + Hash> TopicTree<S> {
         subscriber: &S,
         options: SubscriptionOptions,
     ) -> bool {
-        let member = Member {
-            subscriber: subscriber.clone(),
-            options,
-        };
+        let member = Member { subscriber: subscriber.clone(), options };
         if filter.has_wildcards() {
             return self.wildcard.entry(filter).insert(share, member);
         }

@@ -50,12 +50,7 @@ impl Hash for Edge {
 
 impl<S> Default for Node<S> {
     fn default() -> Self {
-        Self {
-            here: None,
-            below: None,
-            plus: NONE,
-            named: 0,
-        }
+        Self { here: None, below: None, plus: NONE, named: 0 }
     }
 }
 
@@ -65,11 +60,7 @@ impl<S> Node<S> {
     }
 
     fn slot(&mut self, multi_level: bool) -> &mut Option<Box<FilterEntry<S>>> {
-        if multi_level {
-            &mut self.below
-        } else {
-            &mut self.here
-        }
+        if multi_level { &mut self.below } else { &mut self.here }
     }
 }
 
@@ -127,11 +118,8 @@ impl<S: Clone + Eq + Hash> WildcardTree<S> {
         topic: TopicName<'t>,
         mut found: impl FnMut(&'t FilterEntry<S>),
     ) {
-        let mut levels = TopicLevels {
-            names: &self.names,
-            texts: topic.levels(),
-            seen: SmallVec::new(),
-        };
+        let mut levels =
+            TopicLevels { names: &self.names, texts: topic.levels(), seen: SmallVec::new() };
         let mut waiting: SmallVec<[(u32, usize); 32]> = SmallVec::new();
         waiting.push((ROOT, 0));
         while let Some((number, depth)) = waiting.pop() {
@@ -157,10 +145,7 @@ impl<S: Clone + Eq + Hash> WildcardTree<S> {
             }
             if node.named > 0
                 && let Some(name) = name
-                && let Some(&child) = self.edges.get(&Edge {
-                    parent: number,
-                    name,
-                })
+                && let Some(&child) = self.edges.get(&Edge { parent: number, name })
             {
                 waiting.push((child, depth + 1));
             }
@@ -177,9 +162,7 @@ impl<S: Clone + Eq + Hash> WildcardTree<S> {
                 None => self.add_child(number, level),
             };
         }
-        self.node_mut(number)
-            .slot(multi_level)
-            .get_or_insert_default()
+        self.node_mut(number).slot(multi_level).get_or_insert_default()
     }
 
     /// Lets `end` take a subscription out of the entry of `filter`, and prunes what that leaves
@@ -279,10 +262,7 @@ impl<S: Clone + Eq + Hash> WildcardTree<S> {
 /// The levels of a filter before its `#`, and whether it has one.
 fn split<'f>(filter: TopicFilter<'f>) -> (impl Iterator<Item = &'f str>, bool) {
     let multi_level = filter.as_str().ends_with('#');
-    (
-        filter.levels().take_while(|&level| level != "#"),
-        multi_level,
-    )
+    (filter.levels().take_while(|&level| level != "#"), multi_level)
 }
 
 #[cfg(test)]
@@ -293,10 +273,7 @@ mod tests {
     #[test]
     fn level_names_go_with_the_last_edge_that_uses_them() {
         let mut tree = WildcardTree::new();
-        let member = Member {
-            subscriber: 1_u64,
-            options: SubscriptionOptions::default(),
-        };
+        let member = Member { subscriber: 1_u64, options: SubscriptionOptions::default() };
         for text in ["a/+", "a/b/+", "c/b/#"] {
             tree.entry(TopicFilter::trusted(text)).insert(None, member);
         }

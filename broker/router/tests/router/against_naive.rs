@@ -53,10 +53,7 @@ impl Both {
         let (tree, naive) = (&mut self.tree, &mut self.naive);
         let (count, by_tree, by_list) = match change.share.map(share) {
             None if change.ends => {
-                let said = (
-                    tree.unsubscribe(filter, who),
-                    naive.unsubscribe(filter, who),
-                );
+                let said = (tree.unsubscribe(filter, who), naive.unsubscribe(filter, who));
                 (&mut self.subscriptions, said.0, said.1)
             }
             None => {
@@ -84,10 +81,7 @@ impl Both {
 
     fn check_counts(&self) {
         assert_eq!(self.tree.subscription_count(), self.subscriptions);
-        assert_eq!(
-            self.tree.shared_subscription_count(),
-            self.shared_subscriptions
-        );
+        assert_eq!(self.tree.shared_subscription_count(), self.shared_subscriptions);
     }
 
     fn check_route(&self, name: &str) {

@@ -52,11 +52,7 @@ fn tree_of(filters: &[&str]) -> TopicTree<Counted> {
     let mut tree = TopicTree::new();
     for text in filters {
         for subscriber in 0..MANY {
-            tree.subscribe(
-                filter(text),
-                &Counted(subscriber),
-                SubscriptionOptions::default(),
-            );
+            tree.subscribe(filter(text), &Counted(subscriber), SubscriptionOptions::default());
         }
     }
     tree
@@ -113,12 +109,7 @@ fn joining_and_leaving_a_shared_group_is_linear() {
 
     let operations = operations(|| {
         for member in (0..MANY).map(Counted) {
-            tree.subscribe_shared(
-                share("g"),
-                filter("a"),
-                &member,
-                SubscriptionOptions::default(),
-            );
+            tree.subscribe_shared(share("g"), filter("a"), &member, SubscriptionOptions::default());
         }
         for member in (0..MANY).map(Counted) {
             assert!(tree.unsubscribe_shared(share("g"), filter("a"), &member));
@@ -135,12 +126,7 @@ fn joining_a_group_that_routes_hold_copies_a_bounded_part_of_it() {
 
     let operations = operations(|| {
         for member in (0..MANY).map(Counted) {
-            tree.subscribe_shared(
-                share("g"),
-                filter("a"),
-                &member,
-                SubscriptionOptions::default(),
-            );
+            tree.subscribe_shared(share("g"), filter("a"), &member, SubscriptionOptions::default());
             route = tree.route(topic("a"));
         }
     });
@@ -196,10 +182,7 @@ fn topics_and_filters_of_thousands_of_levels_are_served() {
     let deep = "/".repeat(65_535);
     let plus = "+/".repeat(32_767);
     let mut tree = TopicTree::new();
-    for (subscriber, text) in [
-        (1_u64, format!("{}#", &deep[..60_000])),
-        (2, format!("{plus}#")),
-    ] {
+    for (subscriber, text) in [(1_u64, format!("{}#", &deep[..60_000])), (2, format!("{plus}#"))] {
         tree.subscribe(filter(&text), &subscriber, SubscriptionOptions::default());
     }
 

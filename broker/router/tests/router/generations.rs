@@ -26,11 +26,7 @@ fn a_change_at_one_first_level_leaves_nearly_all_others_alone() {
     generations.bump(filter("site7/#"));
 
     let changed = |(t, before): (&String, &u64)| generations.of(topic(t)) != *before;
-    let stale = topics
-        .iter()
-        .zip(&before)
-        .filter(|pair| changed(*pair))
-        .count();
+    let stale = topics.iter().zip(&before).filter(|pair| changed(*pair)).count();
     assert!((1..20).contains(&stale), "{stale} of 1000 are stale");
 }
 
@@ -43,12 +39,7 @@ fn a_change_of_a_filter_with_a_leading_wildcard_shows_everywhere() {
         generations.bump(filter(text));
 
         let after = ["a", "b/c", "/"].map(|name| generations.of(topic(name)));
-        assert!(
-            before
-                .iter()
-                .zip(after)
-                .all(|(before, after)| after > *before)
-        );
+        assert!(before.iter().zip(after).all(|(before, after)| after > *before));
     }
 }
 
@@ -59,10 +50,7 @@ fn a_bump_of_all_shows_everywhere() {
 
     generations.bump_all();
 
-    assert_ne!(
-        ["a", "$SYS/x"].map(|name| generations.of(topic(name))),
-        before
-    );
+    assert_ne!(["a", "$SYS/x"].map(|name| generations.of(topic(name))), before);
 }
 
 #[test]

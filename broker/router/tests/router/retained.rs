@@ -84,10 +84,7 @@ fn removing_again_and_again_leaves_nothing() {
 fn a_topic_comes_before_those_below_it() {
     let index = index(&["a/b", "a-b", "a", "a/b/c", "a/c", "a/-"]);
 
-    assert_eq!(
-        found(&index, "#"),
-        ["a", "a/-", "a/b", "a/b/c", "a/c", "a-b"]
-    );
+    assert_eq!(found(&index, "#"), ["a", "a/-", "a/b", "a/b/c", "a/c", "a-b"]);
     assert_eq!(found(&index, "a/#"), ["a", "a/-", "a/b", "a/b/c", "a/c"]);
     assert_eq!(found(&index, "a/+"), ["a/-", "a/b", "a/c"]);
 }
@@ -108,10 +105,7 @@ fn a_look_up_finds_the_few_among_long_stretches_that_do_not_match() {
     let mut index = RetainedIndex::new();
     for room in 0..50 {
         for sensor in 0..50 {
-            index.set(
-                topic(&format!("room{room:02}/s{sensor:02}/value")),
-                (room, sensor),
-            );
+            index.set(topic(&format!("room{room:02}/s{sensor:02}/value")), (room, sensor));
         }
     }
     let mut matches = Vec::new();

@@ -20,10 +20,7 @@ fn check(filters: &[&str], name: &str, matching: &[&str]) {
     for text in filters {
         tree.subscribe(filter(text), text, SubscriptionOptions::default());
     }
-    let found: Vec<_> = targets(&tree.route(topic(name)))
-        .into_iter()
-        .map(|t| t.0)
-        .collect();
+    let found: Vec<_> = targets(&tree.route(topic(name))).into_iter().map(|t| t.0).collect();
     let mut expected = matching.to_vec();
     expected.sort_unstable();
     assert_eq!(found, expected);
@@ -43,32 +40,20 @@ fn a_filter_without_wildcards_matches_its_own_topic_only() {
 
 #[test]
 fn a_plus_takes_exactly_one_level_which_may_be_empty() {
-    check(
-        &["+", "a/+", "+/+", "a/+/c", "+/+/+"],
-        "a/b",
-        &["a/+", "+/+"],
-    );
+    check(&["+", "a/+", "+/+", "a/+/c", "+/+/+"], "a/b", &["a/+", "+/+"]);
     check(&["a/+", "a", "+", "a/+/+"], "a/", &["a/+"]);
 }
 
 #[test]
 fn a_number_sign_takes_any_number_of_levels_and_the_parent() {
-    check(
-        &["#", "a/#", "a/b/#", "a/b/c/#", "b/#"],
-        "a/b",
-        &["#", "a/#", "a/b/#"],
-    );
+    check(&["#", "a/#", "a/b/#", "a/b/c/#", "b/#"], "a/b", &["#", "a/#", "a/b/#"]);
     check(&["+/#", "+/+/#", "+/+/+/#"], "a/b", &["+/#", "+/+/#"]);
 }
 
 /// [MQTT-4.7.3-4]
 #[test]
 fn levels_are_not_normalised() {
-    check(
-        &["/a", "a", "a/", "//a", "+/a", "/+", "+"],
-        "/a",
-        &["/a", "+/a", "/+"],
-    );
+    check(&["/a", "a", "a/", "//a", "+/a", "/+", "+"], "/a", &["/a", "+/a", "/+"]);
     check(&["é", "e\u{301}"], "é", &["é"]);
 }
 
@@ -77,11 +62,7 @@ fn levels_are_not_normalised() {
 fn a_leading_wildcard_does_not_match_topics_that_begin_with_a_dollar() {
     let filters = ["#", "+/#", "+/b", "$SYS/#", "$SYS/+", "$SYS/b"];
     check(&filters, "$SYS/b", &["$SYS/#", "$SYS/+", "$SYS/b"]);
-    check(
-        &["a/+", "a/#", "#", "+/+"],
-        "a/$b",
-        &["a/+", "a/#", "#", "+/+"],
-    );
+    check(&["a/+", "a/#", "#", "+/+"], "a/$b", &["a/+", "a/#", "#", "+/+"]);
 }
 
 /// [MQTT-3.8.4-3]
@@ -101,10 +82,7 @@ fn a_repeated_subscription_replaces_the_one_before() {
 /// [MQTT-3.10.4-1]
 #[test]
 fn unsubscribing_ends_the_identical_filter_only() {
-    let mut tree = tree(&[
-        ("a/+", 1, at(QoS::AtMostOnce)),
-        ("a/+", 2, at(QoS::AtMostOnce)),
-    ]);
+    let mut tree = tree(&[("a/+", 1, at(QoS::AtMostOnce)), ("a/+", 2, at(QoS::AtMostOnce))]);
 
     assert!(!tree.unsubscribe(filter("a/b"), &1));
     assert!(!tree.unsubscribe(filter("a/#"), &1));
@@ -112,10 +90,7 @@ fn unsubscribing_ends_the_identical_filter_only() {
     assert!(tree.unsubscribe(filter("a/+"), &1));
     assert!(!tree.unsubscribe(filter("a/+"), &1));
 
-    let left: Vec<_> = targets(&tree.route(topic("a/b")))
-        .into_iter()
-        .map(|t| t.0)
-        .collect();
+    let left: Vec<_> = targets(&tree.route(topic("a/b"))).into_iter().map(|t| t.0).collect();
     assert_eq!(left, [2]);
 }
 
@@ -136,10 +111,8 @@ fn overlapping_subscriptions_make_one_target_of_the_highest_qos() {
 
 #[test]
 fn one_overlapping_subscription_with_retain_as_published_is_enough() {
-    let as_published = SubscriptionOptions {
-        retain_as_published: true,
-        ..SubscriptionOptions::default()
-    };
+    let as_published =
+        SubscriptionOptions { retain_as_published: true, ..SubscriptionOptions::default() };
     let tree = tree(&[("a/b", 1, as_published), ("a/+", 1, at(QoS::AtLeastOnce))]);
 
     assert!(only(&tree.route(topic("a/b"))).0.retain_as_published);
@@ -165,10 +138,7 @@ fn a_merged_target_carries_the_identifiers_of_all_its_subscriptions() {
 /// [MQTT-3.8.3-3]
 #[test]
 fn a_subscriber_gets_nothing_of_its_own_when_all_its_subscriptions_are_no_local() {
-    let tree = tree(&[
-        ("a/b", 1, no_local(QoS::AtMostOnce)),
-        ("#", 1, no_local(QoS::ExactlyOnce)),
-    ]);
+    let tree = tree(&[("a/b", 1, no_local(QoS::AtMostOnce)), ("#", 1, no_local(QoS::ExactlyOnce))]);
 
     let (grant, own) = only(&tree.route(topic("a/b")));
 
@@ -179,28 +149,11 @@ fn a_subscriber_gets_nothing_of_its_own_when_all_its_subscriptions_are_no_local(
 /// [MQTT-3.8.3-3]
 #[test]
 fn no_local_takes_its_part_out_of_what_a_subscriber_gets_of_its_own() {
-    let local = SubscriptionOptions {
-        no_local: true,
-        retain_as_published: true,
-        ..with_identifier(7)
-    };
+    let local =
+        SubscriptionOptions { no_local: true, retain_as_published: true, ..with_identifier(7) };
     let tree = tree(&[
-        (
-            "a/b",
-            1,
-            SubscriptionOptions {
-                qos: QoS::ExactlyOnce,
-                ..local
-            },
-        ),
-        (
-            "a/+",
-            1,
-            SubscriptionOptions {
-                qos: QoS::AtLeastOnce,
-                ..with_identifier(2)
-            },
-        ),
+        ("a/b", 1, SubscriptionOptions { qos: QoS::ExactlyOnce, ..local }),
+        ("a/+", 1, SubscriptionOptions { qos: QoS::AtLeastOnce, ..with_identifier(2) }),
     ]);
 
     let (grant, own) = only(&tree.route(topic("a/b")));
@@ -217,20 +170,14 @@ fn no_local_takes_its_part_out_of_what_a_subscriber_gets_of_its_own() {
 /// [MQTT-3.8.3-3]
 #[test]
 fn no_local_beside_a_subscription_that_grants_as_much_changes_nothing() {
-    let tree = tree(&[
-        ("a/b", 1, no_local(QoS::AtLeastOnce)),
-        ("#", 1, at(QoS::AtLeastOnce)),
-    ]);
+    let tree = tree(&[("a/b", 1, no_local(QoS::AtLeastOnce)), ("#", 1, at(QoS::AtLeastOnce))]);
 
     assert_eq!(only(&tree.route(topic("a/b"))).1, OwnGrant::Same);
 }
 
 #[test]
 fn a_topic_nobody_subscribed_to_has_an_empty_route() {
-    let tree = tree(&[
-        ("a/b", 1, at(QoS::AtMostOnce)),
-        ("b/#", 1, at(QoS::AtMostOnce)),
-    ]);
+    let tree = tree(&[("a/b", 1, at(QoS::AtMostOnce)), ("b/#", 1, at(QoS::AtMostOnce))]);
 
     assert!(tree.route(topic("a")).is_empty());
     assert!(!tree.route(topic("b")).is_empty());

@@ -10,12 +10,7 @@ use crate::shorthand::{at, filter, groups, share, topic, with_identifier};
 
 fn join(tree: &mut TopicTree<u64>, members: impl IntoIterator<Item = u64>) {
     for member in members {
-        tree.subscribe_shared(
-            share("g"),
-            filter("a/+"),
-            &member,
-            SubscriptionOptions::default(),
-        );
+        tree.subscribe_shared(share("g"), filter("a/+"), &member, SubscriptionOptions::default());
     }
 }
 
@@ -33,9 +28,7 @@ fn picks(
 ) -> HashMap<u64, usize> {
     let mut picks = HashMap::new();
     for _ in 0..count {
-        *picks
-            .entry(group.pick(&usable).unwrap().subscriber)
-            .or_default() += 1;
+        *picks.entry(group.pick(&usable).unwrap().subscriber).or_default() += 1;
     }
     picks
 }
@@ -77,9 +70,8 @@ fn routes_of_one_group_go_on_with_the_same_rotation() {
     let mut tree = TopicTree::new();
     join(&mut tree, 0..3);
 
-    let mut turns: Vec<_> = (0..3)
-        .map(|_| group(&tree).pick(|_| true).unwrap().subscriber)
-        .collect();
+    let mut turns: Vec<_> =
+        (0..3).map(|_| group(&tree).pick(|_| true).unwrap().subscriber).collect();
 
     turns.sort_unstable();
     assert_eq!(turns, [0, 1, 2]);
@@ -93,10 +85,7 @@ fn a_member_that_leaves_is_out_of_the_rotation_of_new_routes() {
     assert!(tree.unsubscribe_shared(share("g"), filter("a/+"), &1));
     assert!(!tree.unsubscribe_shared(share("g"), filter("a/+"), &1));
 
-    assert_eq!(
-        picks(&group(&tree), 9, |_| true),
-        HashMap::from([(0, 3), (2, 3), (3, 3)])
-    );
+    assert_eq!(picks(&group(&tree), 9, |_| true), HashMap::from([(0, 3), (2, 3), (3, 3)]));
     assert_eq!(tree.shared_subscription_count(), 3);
 }
 
@@ -119,10 +108,7 @@ fn a_route_made_before_keeps_the_members_it_had() {
     assert_eq!(members(&before), (0..300).collect::<Vec<_>>());
     assert_eq!(before.len(), 300);
     assert_eq!(members(&group(&tree)), (200..400).collect::<Vec<_>>());
-    assert_eq!(
-        picks(&group(&tree), 400, |_| true),
-        (200..400).map(|m| (m, 2)).collect()
-    );
+    assert_eq!(picks(&group(&tree), 400, |_| true), (200..400).map(|m| (m, 2)).collect());
 }
 
 #[test]
@@ -151,29 +137,16 @@ fn a_group_without_members_disappears() {
 
         assert!(tree.route(topic("a/b")).is_empty());
         assert_eq!(tree.node_count(), 0);
-        assert_eq!(
-            before.groups[0].pick(|_| true).map(|m| m.subscriber),
-            Some(1)
-        );
+        assert_eq!(before.groups[0].pick(|_| true).map(|m| m.subscriber), Some(1));
     }
 }
 
 #[test]
 fn a_group_is_told_by_its_share_name_and_its_filter() {
     let mut tree = TopicTree::new();
-    let subscriptions = [
-        ("g", "a/+", 1_u64),
-        ("g", "a/b", 2),
-        ("h", "a/b", 3),
-        ("h", "a/b", 4),
-    ];
+    let subscriptions = [("g", "a/+", 1_u64), ("g", "a/b", 2), ("h", "a/b", 3), ("h", "a/b", 4)];
     for (name, text, member) in subscriptions {
-        tree.subscribe_shared(
-            share(name),
-            filter(text),
-            &member,
-            SubscriptionOptions::default(),
-        );
+        tree.subscribe_shared(share(name), filter(text), &member, SubscriptionOptions::default());
     }
 
     let members: Vec<Vec<u64>> = groups(&tree.route(topic("a/b")))
@@ -194,10 +167,7 @@ fn an_ordinary_subscription_is_independent_of_a_shared_one_to_the_same_filter() 
 
     assert_eq!(route.targets.len(), 1);
     assert_eq!(route.targets[0].grant.identifiers.as_slice(), [1]);
-    assert_eq!(
-        route.groups[0].pick(|_| true).unwrap().options,
-        with_identifier(2)
-    );
+    assert_eq!(route.groups[0].pick(|_| true).unwrap().options, with_identifier(2));
     assert!(tree.unsubscribe(filter("a/b"), &1));
     assert_eq!(tree.route(topic("a/b")).groups.len(), 1);
 }
@@ -211,9 +181,6 @@ fn joining_again_changes_the_options_of_the_member() {
 
     assert!(replaced);
     assert_eq!(tree.shared_subscription_count(), 3);
-    let qos: Vec<_> = groups(&tree.route(topic("a/b")))[0]
-        .iter()
-        .map(|(_, o)| o.qos)
-        .collect();
+    let qos: Vec<_> = groups(&tree.route(topic("a/b")))[0].iter().map(|(_, o)| o.qos).collect();
     assert_eq!(qos, [QoS::AtMostOnce, QoS::ExactlyOnce, QoS::AtMostOnce]);
 }

@@ -18,10 +18,7 @@ pub(crate) fn share(text: &str) -> ShareName<'_> {
 }
 
 pub(crate) fn at(qos: QoS) -> SubscriptionOptions {
-    SubscriptionOptions {
-        qos,
-        ..SubscriptionOptions::default()
-    }
+    SubscriptionOptions { qos, ..SubscriptionOptions::default() }
 }
 
 pub(crate) fn with_identifier(identifier: u32) -> SubscriptionOptions {
@@ -32,10 +29,7 @@ pub(crate) fn with_identifier(identifier: u32) -> SubscriptionOptions {
 }
 
 pub(crate) fn no_local(qos: QoS) -> SubscriptionOptions {
-    SubscriptionOptions {
-        no_local: true,
-        ..at(qos)
-    }
+    SubscriptionOptions { no_local: true, ..at(qos) }
 }
 
 /// The targets in an order that does not depend on who made the route.
