@@ -1,1 +1,53 @@
-//! The hook chain and the hosts of plugins
+//! The hook chain and the hosts of plugins.
+//!
+//! [`PluginHost`] loads plugins into a table of slots and implements [`pintle_ports::Hooks`] over
+//! it. Whatever runs a plugin stands behind one trait; order, failure policy, breaker, grants and
+//! figures are kept in its slot and are the same for all.
+
+mod auth_gate;
+mod authenticate;
+mod authorize;
+mod background;
+mod breaker;
+mod chain;
+mod client_view;
+mod cohort_table;
+mod core;
+mod decision_cache;
+mod enhanced_auth;
+mod errands;
+mod error;
+mod event_queue;
+mod events;
+mod explain;
+mod fault;
+mod hook;
+mod host;
+mod instance;
+mod load;
+mod made_message;
+mod message_view;
+mod meter;
+mod on_deliver;
+mod on_publish;
+mod on_subscribe;
+mod plugin_handle;
+mod refusal_code;
+mod rules;
+mod slot;
+mod spec;
+mod timers;
+mod topic_set;
+
+pub use breaker::BreakerState;
+pub use error::LoadError;
+pub use explain::{Explanation, VoterAnswer};
+pub use fault::ErrorKind;
+pub use hook::Hook;
+pub use host::{PluginHost, PluginInfo, no_hooks};
+pub use meter::HookStats;
+pub use slot::PluginStats;
+pub use spec::{
+    Budgets, ChainSpec, DeliverErrorPolicy, ErrorPolicy, Grants, HookOrder, PluginSpec,
+    PublishErrorPolicy, SubscribeErrorPolicy,
+};

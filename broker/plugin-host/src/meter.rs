@@ -1,0 +1,177 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pintle_mqtt::Timestamp;
+
+use crate::breaker::{Breaker, BreakerState, Permit};
+use crate::fault::ErrorKind;
+use crate::hook::Hook;
+
+/// What a plugin answered, as the figures tell answers apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Next,
+    Allow,
+    Deny,
+    Disconnect,
+    Challenge,
+    Pass,
+    Rewrite,
+    Drop,
+    Reject,
+    Done,
+}
+
+impl Answered {
+    const ALL: [Self; 10] = [
+        Self::Next,
+        Self::Allow,
+        Self::Deny,
+        Self::Disconnect,
+        Self::Challenge,
+        Self::Pass,
+        Self::Rewrite,
+        Self::Drop,
+        Self::Reject,
+        Self::Done,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Disconnect => "disconnect",
+            Self::Challenge => "challenge",
+            Self::Pass => "pass",
+            Self::Rewrite => "rewrite",
+            Self::Drop => "drop",
+            Self::Reject => "reject",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// The figures of one hook of one plugin since it was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookStats {
+    /// Which hook.
+    pub hook: Hook,
+    /// Calls that were made, failed ones included.
+    pub calls: u64,
+    /// Answers by their name: `pass`, `allow`, `deny`, …; those that came at least once.
+    pub verdicts: Vec<(&'static str, u64)>,
+    /// Errors by kind, those that came at least once. `breaker-open` counts calls not made.
+    pub errors: Vec<(ErrorKind, u64)>,
+    /// Calls that took longer than their budget.
+    pub late: u64,
+    /// Nanoseconds in all calls together.
+    pub total_ns: u64,
+    /// Nanoseconds of the slowest call.
+    pub max_ns: u64,
+    /// Whether it is called.
+    pub breaker: BreakerState,
+}
+
+/// Counts the calls of one hook of one plugin. A cache line pair of its own, so that hooks do not
+/// slow each other down.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Meter {
+    breaker: Breaker,
+    total_ns: AtomicU64,
+    max_ns: AtomicU64,
+    late: AtomicU64,
+    verdicts: [AtomicU64; Answered::ALL.len()],
+    errors: [ErrorCount; ErrorKind::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct ErrorCount {
+    count: AtomicU64,
+    log_at_ms: AtomicU64,
+}
+
+const LOG_INTERVAL_MS: u64 = 10_000;
+
+impl Meter {
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    #[inline]
+    pub(crate) fn succeeded(&self, permit: Permit, answered: Answered) {
+        if let Some(count) = self.verdicts.get(answered as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.breaker.succeeded(permit);
+    }
+
+    #[inline]
+    pub(crate) fn took(&self, took: Duration, budget: Duration) {
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.total_ns.fetch_add(ns, Ordering::Relaxed);
+        if ns > self.max_ns.load(Ordering::Relaxed) {
+            self.max_ns.fetch_max(ns, Ordering::Relaxed);
+        }
+        if took > budget {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts an error, and says how many there were of its kind if it is time to log one.
+    pub(crate) fn failed(
+        &self,
+        permit: Option<Permit>,
+        kind: ErrorKind,
+        now: Timestamp,
+    ) -> Option<u64> {
+        let error = self.errors.get(kind as usize)?;
+        let count = error.count.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(permit) = permit {
+            self.breaker.failed(permit, now, self.calls(), self.errors());
+        }
+        let log_at = error.log_at_ms.load(Ordering::Relaxed);
+        let next = now.as_millis() + LOG_INTERVAL_MS;
+        let is_due = now.as_millis() >= log_at
+            && error
+                .log_at_ms
+                .compare_exchange(log_at, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        is_due.then_some(count)
+    }
+
+    fn errors(&self) -> u64 {
+        let made = ErrorKind::ALL
+            .iter()
+            .zip(&self.errors)
+            .filter(|(kind, _)| **kind != ErrorKind::BreakerOpen);
+        made.map(|(_, error)| error.count.load(Ordering::Relaxed)).sum()
+    }
+
+    fn calls(&self) -> u64 {
+        let answered: u64 = self.verdicts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        answered + self.errors()
+    }
+
+    pub(crate) fn stats(&self, hook: Hook, now: Timestamp) -> HookStats {
+        let verdicts = Answered::ALL.iter().zip(&self.verdicts);
+        let errors = ErrorKind::ALL.iter().zip(&self.errors);
+        HookStats {
+            hook,
+            calls: self.calls(),
+            verdicts: verdicts
+                .map(|(answered, count)| (answered.name(), count.load(Ordering::Relaxed)))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            errors: errors
+                .map(|(kind, error)| (*kind, error.count.load(Ordering::Relaxed)))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            late: self.late.load(Ordering::Relaxed),
+            total_ns: self.total_ns.load(Ordering::Relaxed),
+            max_ns: self.max_ns.load(Ordering::Relaxed),
+            breaker: self.breaker.state(now),
+        }
+    }
+}

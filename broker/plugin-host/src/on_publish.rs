@@ -1,0 +1,217 @@
+use pintle_mqtt::{Publish, ReasonCode, Timestamp, TopicName};
+use pintle_plugin_api::{MessagePatch, NewMessage, Origin, PublishOutcome, PublishVerdict};
+use pintle_ports::{HookPath, Identity, MessageFrame, PublishRuling, PublishVerdict as Outcome};
+
+use crate::client_view::ClientView;
+use crate::core::Core;
+use crate::fault::{ErrorKind, Fault};
+use crate::hook::Hook;
+use crate::made_message::{made, patched};
+use crate::message_view::MessageView;
+use crate::meter::Answered;
+use crate::refusal_code::Carrier;
+use crate::slot::{Slot, Stopwatch};
+use crate::spec::PublishErrorPolicy;
+
+/// Plugins that a message may have come through.
+const HOPS_MAX: u8 = 4;
+/// Messages that one call may emit.
+const EMITS_MAX: usize = 64;
+
+/// What one plugin made of a message.
+struct Turn {
+    outcome: Outcome,
+    emits: Vec<(NewMessage, MessageFrame)>,
+}
+
+/// What all plugins together know of the message on its way.
+struct Passage<'a> {
+    path: HookPath,
+    who: Option<&'a Identity>,
+    now: Timestamp,
+    bytes_max: usize,
+}
+
+impl Core {
+    pub(crate) fn wants_publish(&self, topic: TopicName<'_>) -> bool {
+        self.chains.publish.iter().any(|slot| slot.wants(topic))
+    }
+
+    /// Passes a message through the chain, each plugin seeing what the one before made of it.
+    pub(crate) fn on_publish(
+        &self,
+        path: HookPath,
+        who: Option<&Identity>,
+        publish: &Publish<'_>,
+        now: Timestamp,
+    ) -> PublishRuling {
+        let passage = Passage { path, who, now, bytes_max: self.message_bytes_max };
+        let mut watch = Stopwatch::start();
+        let mut emits = Vec::new();
+        let mut rewritten = None;
+        for slot in self.chain_below(path) {
+            let verdict = match &rewritten {
+                None => slot.take_turn(&passage, publish, &mut watch, &mut emits),
+                Some(frame) => slot.take_turn_on(&passage, frame, &mut watch, &mut emits),
+            };
+            match verdict {
+                Outcome::Pass => {}
+                Outcome::Rewrite(frame) => rewritten = Some(frame),
+                verdict @ (Outcome::Drop | Outcome::Reject(_)) => {
+                    return PublishRuling { verdict, emits };
+                }
+            }
+        }
+        let verdict = rewritten.map_or(Outcome::Pass, Outcome::Rewrite);
+        PublishRuling { verdict, emits }
+    }
+
+    /// What a plugin made passes those below it. One that is not in the chain is above all of it.
+    fn chain_below(&self, path: HookPath) -> impl Iterator<Item = &Slot> {
+        let chain = &self.chains.publish;
+        let first = match path {
+            HookPath::Client | HookPath::Will | HookPath::Admin => 0,
+            HookPath::Plugin { plugin, .. } => {
+                let at = chain.iter().position(|slot| slot.id == plugin);
+                at.map_or(0, |at| at + 1)
+            }
+        };
+        chain.iter().skip(first).map(|slot| &**slot)
+    }
+}
+
+impl Slot {
+    /// Whether the plugin named a filter that matches, or none.
+    pub(crate) fn wants(&self, topic: TopicName<'_>) -> bool {
+        self.topics.is_empty() || self.topics.matches(topic)
+    }
+
+    fn take_turn_on(
+        &self,
+        passage: &Passage<'_>,
+        frame: &MessageFrame,
+        watch: &mut Stopwatch,
+        emits: &mut Vec<(MessageFrame, HookPath)>,
+    ) -> Outcome {
+        match frame.as_run() {
+            Ok(run) => self.take_turn(passage, run.head(), watch, emits),
+            Err(_) => self.publish_policy(),
+        }
+    }
+
+    fn take_turn(
+        &self,
+        passage: &Passage<'_>,
+        publish: &Publish<'_>,
+        watch: &mut Stopwatch,
+        emits: &mut Vec<(MessageFrame, HookPath)>,
+    ) -> Outcome {
+        let Some(view) = MessageView::new(publish) else {
+            return self.publish_policy();
+        };
+        if !self.wants(view.topic) {
+            return Outcome::Pass;
+        }
+        let client = passage.who.map(ClientView);
+        let turn = self.call(Hook::Publish, passage.now, watch, |instance| {
+            let client = client.as_ref().map(|client| client as &dyn pintle_plugin_api::Client);
+            let verdict = instance.on_publish(origin_of(passage.path), client, &view.message())?;
+            checked(verdict, publish, passage.bytes_max)
+        });
+        match turn {
+            Ok(turn) => {
+                if !turn.emits.is_empty() {
+                    self.send_emits(passage, turn.emits, emits);
+                }
+                turn.outcome
+            }
+            Err(_) => self.publish_policy(),
+        }
+    }
+
+    fn publish_policy(&self) -> Outcome {
+        match self.on_error.publish {
+            Some(PublishErrorPolicy::Pass) => Outcome::Pass,
+            Some(PublishErrorPolicy::Drop) => Outcome::Drop,
+            // The loader does not let `None` come this far.
+            Some(PublishErrorPolicy::Reject) | None => {
+                Outcome::Reject(ReasonCode::ImplementationSpecificError)
+            }
+        }
+    }
+
+    #[cold]
+    fn send_emits(
+        &self,
+        passage: &Passage<'_>,
+        made: Vec<(NewMessage, MessageFrame)>,
+        emits: &mut Vec<(MessageFrame, HookPath)>,
+    ) {
+        let hops = hops_of(passage.path) + 1;
+        for (message, frame) in made {
+            if hops > HOPS_MAX {
+                let why = "it came through too many plugins";
+                self.refuse_message(&message.topic, why, passage.now);
+            } else if !self.may_publish(&message.topic) {
+                let why = "`grants.publish` does not cover its topic";
+                self.refuse_message(&message.topic, why, passage.now);
+            } else {
+                let plugin = self.id;
+                emits.push((frame, HookPath::Plugin { plugin, hops }));
+            }
+        }
+    }
+
+    /// Whether a grant covers `topic`.
+    pub(crate) fn may_publish(&self, topic: &str) -> bool {
+        TopicName::new(topic).is_ok_and(|topic| self.publish_grant.matches(topic))
+    }
+}
+
+fn checked(
+    verdict: PublishVerdict,
+    publish: &Publish<'_>,
+    bytes_max: usize,
+) -> Result<(Answered, Turn), Fault> {
+    if verdict.emit.len() > EMITS_MAX {
+        let what = format!("more than {EMITS_MAX} messages emitted at once");
+        return Err(Fault::new(ErrorKind::Bound, what));
+    }
+    let (answered, outcome) = match verdict.outcome {
+        PublishOutcome::Pass => (Answered::Pass, Outcome::Pass),
+        PublishOutcome::Rewrite(patch) if patch == MessagePatch::default() => {
+            (Answered::Pass, Outcome::Pass)
+        }
+        PublishOutcome::Rewrite(patch) => {
+            let frame = patched(publish, &patch, bytes_max)?;
+            (Answered::Rewrite, Outcome::Rewrite(frame))
+        }
+        PublishOutcome::Drop => (Answered::Drop, Outcome::Drop),
+        PublishOutcome::Reject(failure) => {
+            let reason = Carrier::PubAck.check(&failure)?;
+            (Answered::Reject, Outcome::Reject(reason))
+        }
+    };
+    let mut emits = Vec::with_capacity(verdict.emit.len());
+    for message in verdict.emit {
+        let frame = made(&message, bytes_max)?;
+        emits.push((message, frame));
+    }
+    Ok((answered, Turn { outcome, emits }))
+}
+
+fn origin_of(path: HookPath) -> Origin {
+    match path {
+        HookPath::Client => Origin::Client,
+        HookPath::Will => Origin::Will,
+        HookPath::Admin => Origin::Admin,
+        HookPath::Plugin { .. } => Origin::Plugin,
+    }
+}
+
+fn hops_of(path: HookPath) -> u8 {
+    match path {
+        HookPath::Client | HookPath::Will | HookPath::Admin => 0,
+        HookPath::Plugin { hops, .. } => hops,
+    }
+}

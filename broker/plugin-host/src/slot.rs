@@ -1,0 +1,270 @@
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pintle_mqtt::Timestamp;
+use pintle_plugin_api::{About, Hooks};
+use pintle_ports::PluginId;
+use tokio::sync::Notify;
+use tracing::warn;
+
+use crate::breaker::Permit;
+use crate::decision_cache::DecisionCache;
+use crate::event_queue::EventQueue;
+use crate::fault::{ErrorKind, Fault};
+use crate::hook::Hook;
+use crate::instance::Instance;
+use crate::meter::{Answered, HookStats, Meter};
+use crate::spec::{Budgets, ErrorPolicy, Grants};
+use crate::timers::Timers;
+use crate::topic_set::TopicSet;
+
+/// A place in the table: an instance and everything that is kept about it outside of it.
+pub(crate) struct Slot {
+    pub(crate) id: PluginId,
+    pub(crate) name: Arc<str>,
+    pub(crate) about: About,
+    pub(crate) instance: Box<dyn Instance>,
+    pub(crate) topics: TopicSet,
+    pub(crate) on_error: ErrorPolicy,
+    pub(crate) grants: Grants,
+    pub(crate) publish_grant: TopicSet,
+    pub(crate) budgets: Budgets,
+    /// Rises with new settings and with `invalidate`.
+    pub(crate) generation: AtomicU64,
+    /// Held while it takes new settings.
+    pub(crate) configuring: Mutex<()>,
+    pub(crate) decisions: DecisionCache,
+    pub(crate) events: EventQueue,
+    pub(crate) timers: Timers,
+    /// Events or timers have changed.
+    pub(crate) work: Notify,
+    pub(crate) refused: RefusedMessages,
+    meters: [Meter; Hook::ALL.len()],
+}
+
+/// What a new [`Slot`] is made of.
+pub(crate) struct SlotParts {
+    pub(crate) id: PluginId,
+    pub(crate) name: Arc<str>,
+    pub(crate) about: About,
+    pub(crate) instance: Box<dyn Instance>,
+    pub(crate) topics: TopicSet,
+    pub(crate) on_error: ErrorPolicy,
+    pub(crate) grants: Grants,
+    pub(crate) publish_grant: TopicSet,
+    pub(crate) budgets: Budgets,
+    pub(crate) decisions_max: usize,
+    pub(crate) event_queue_max: usize,
+}
+
+/// Messages that a plugin emitted and that go nowhere.
+#[derive(Debug, Default)]
+pub(crate) struct RefusedMessages {
+    count: AtomicU64,
+    warn_at_ms: AtomicU64,
+}
+
+/// Reads the clock once between two calls rather than twice around each.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start or the lap before.
+    pub(crate) fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now - std::mem::replace(&mut self.0, now)
+    }
+}
+
+thread_local! {
+    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside a hook that the engine called, and the engine thus not to be
+/// called back.
+pub(crate) fn is_in_hook() -> bool {
+    IN_HOOK.get()
+}
+
+impl Slot {
+    pub(crate) fn new(parts: SlotParts) -> Self {
+        Self {
+            id: parts.id,
+            name: parts.name,
+            about: parts.about,
+            instance: parts.instance,
+            topics: parts.topics,
+            on_error: parts.on_error,
+            grants: parts.grants,
+            publish_grant: parts.publish_grant,
+            budgets: parts.budgets,
+            generation: AtomicU64::new(1),
+            configuring: Mutex::new(()),
+            decisions: DecisionCache::new(parts.decisions_max),
+            events: EventQueue::new(parts.event_queue_max),
+            timers: Timers::default(),
+            work: Notify::new(),
+            refused: RefusedMessages::default(),
+            meters: Default::default(),
+        }
+    }
+
+    pub(crate) fn has(&self, hooks: Hooks) -> bool {
+        self.about.hooks.contains(hooks)
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is a meter for each variant, and a hook's number is below their count"
+    )]
+    pub(crate) fn meter(&self, hook: Hook) -> &Meter {
+        &self.meters[hook as usize]
+    }
+
+    /// Calls one hook: the one way to an instance for everything that breaker, figures and log
+    /// know about.
+    ///
+    /// # Errors
+    /// What `ask` returned, or that the breaker is open; counted and logged.
+    #[inline]
+    pub(crate) fn call<T>(
+        &self,
+        hook: Hook,
+        now: Timestamp,
+        watch: &mut Stopwatch,
+        ask: impl FnOnce(&dyn Instance) -> Result<(Answered, T), Fault>,
+    ) -> Result<T, Fault> {
+        let permit = self.begin(hook, now)?;
+        let answer = self.in_hook(hook, ask);
+        self.end(hook, permit, now, watch.lap(), answer)
+    }
+
+    /// The bare call. `ask` does not panic: instances catch what their code lets loose.
+    #[inline]
+    pub(crate) fn in_hook<T>(&self, hook: Hook, ask: impl FnOnce(&dyn Instance) -> T) -> T {
+        let was_in_hook = IN_HOOK.replace(hook.is_on_worker());
+        let answer = ask(&*self.instance);
+        IN_HOOK.set(was_in_hook);
+        answer
+    }
+
+    /// Asks the breaker whether a call may be made.
+    ///
+    /// # Errors
+    /// It may not; counted and logged.
+    #[inline]
+    pub(crate) fn begin(&self, hook: Hook, now: Timestamp) -> Result<Permit, Fault> {
+        match self.meter(hook).breaker().admit(now) {
+            Some(permit) => Ok(permit),
+            None => {
+                let fault = Fault::breaker_open();
+                self.note(hook, None, now, &fault);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Counts a call that was begun.
+    ///
+    /// # Errors
+    /// That of `answer`.
+    #[inline]
+    pub(crate) fn end<T>(
+        &self,
+        hook: Hook,
+        permit: Permit,
+        now: Timestamp,
+        took: Duration,
+        answer: Result<(Answered, T), Fault>,
+    ) -> Result<T, Fault> {
+        let meter = self.meter(hook);
+        meter.took(took, self.budgets.of(hook));
+        match answer {
+            Ok((answered, value)) => {
+                meter.succeeded(permit, answered);
+                Ok(value)
+            }
+            Err(fault) => {
+                self.note(hook, Some(permit), now, &fault);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Counts an error, and logs it if none of its kind was logged for a while.
+    #[cold]
+    pub(crate) fn note(&self, hook: Hook, permit: Option<Permit>, now: Timestamp, fault: &Fault) {
+        let Some(count) = self.meter(hook).failed(permit, fault.kind, now) else {
+            return;
+        };
+        let (plugin, kind) = (&*self.name, fault.kind.name());
+        warn!(plugin, hook = hook.name(), kind, count, error = %fault, "A plugin failed.");
+    }
+
+    /// Counts a message of the plugin that is not routed.
+    #[cold]
+    pub(crate) fn refuse_message(&self, topic: &str, why: &'static str, now: Timestamp) {
+        let count = self.refused.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let warn_at = self.refused.warn_at_ms.load(Ordering::Relaxed);
+        if now.as_millis() >= warn_at {
+            let next = now.plus_secs(10).as_millis();
+            self.refused.warn_at_ms.store(next, Ordering::Relaxed);
+            let plugin = &*self.name;
+            warn!(plugin, topic, why, count, "A plugin's message was dropped.");
+        }
+    }
+
+    /// Forgets every decision of the plugin that is cached.
+    pub(crate) fn forget_decisions(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.decisions.clear();
+    }
+
+    pub(crate) fn stats(&self, now: Timestamp) -> PluginStats {
+        let named = Hook::ALL.into_iter().filter(|hook| self.has(hook.flag()));
+        PluginStats {
+            name: self.name.to_string(),
+            hooks: named.map(|hook| self.meter(hook).stats(hook, now)).collect(),
+            events_lost: self.events.lost_total(),
+            messages_refused: self.refused.count.load(Ordering::Relaxed),
+            decisions_cached: self.decisions.len(),
+            decisions_reused: self.decisions.hits(),
+        }
+    }
+}
+
+/// The figures of one plugin since it was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginStats {
+    /// Its name.
+    pub name: String,
+    /// One entry for each hook it has.
+    pub hooks: Vec<HookStats>,
+    /// Events that did not fit into its queue, or came while it failed.
+    pub events_lost: u64,
+    /// Messages it emitted that were not granted or came through too many plugins.
+    pub messages_refused: u64,
+    /// Decisions that are kept for more than one topic or session.
+    pub decisions_cached: usize,
+    /// Times that such a decision answered in its place.
+    pub decisions_reused: u64,
+}
+
+impl PluginStats {
+    /// The figures of `hook`; `None` if the plugin does not have it.
+    pub fn hook(&self, hook: Hook) -> Option<&HookStats> {
+        self.hooks.iter().find(|stats| stats.hook == hook)
+    }
+
+    /// Errors of `kind` in all hooks together.
+    pub fn errors(&self, kind: ErrorKind) -> u64 {
+        let errors = self.hooks.iter().flat_map(|stats| &stats.errors);
+        errors.filter(|(found, _)| *found == kind).map(|(_, count)| count).sum()
+    }
+}

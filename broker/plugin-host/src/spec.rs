@@ -1,0 +1,201 @@
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use pintle_plugin_api::{Plugin, Settings};
+
+use crate::hook::Hook;
+
+/// One plugin as the configuration wants it.
+#[derive(Clone)]
+pub struct PluginSpec {
+    /// Its name in configuration, logs and figures; unique.
+    pub name: String,
+    /// The plugin itself.
+    pub plugin: Arc<dyn Plugin>,
+    /// Topic Filters of the messages that `on_publish` and `on_deliver` want; empty for all. The
+    /// other hooks are asked whatever the topic.
+    pub topics: Vec<String>,
+    /// What happens when a hook fails.
+    pub on_error: ErrorPolicy,
+    /// What it may make the broker do.
+    pub grants: Grants,
+    /// Its own configuration.
+    pub settings: Settings,
+    /// How long its calls may take.
+    pub budgets: Budgets,
+}
+
+impl PluginSpec {
+    /// A plugin without topics, policies, grants and settings.
+    pub fn new(name: impl Into<String>, plugin: Arc<dyn Plugin>) -> Self {
+        Self {
+            name: name.into(),
+            plugin,
+            topics: Vec::new(),
+            on_error: ErrorPolicy::default(),
+            grants: Grants::default(),
+            settings: Settings::default(),
+            budgets: Budgets::default(),
+        }
+    }
+}
+
+/// What answers in place of a hook that failed, was late, or is not called because it failed too
+/// often. There is no default: a plugin with one of these hooks declares it.
+///
+/// `authenticate` and `authorize` are not here: their failure is always a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorPolicy {
+    /// For `on_publish`.
+    pub publish: Option<PublishErrorPolicy>,
+    /// For `on_subscribe`.
+    pub subscribe: Option<SubscribeErrorPolicy>,
+    /// For `cohort` and `on_deliver`.
+    pub deliver: Option<DeliverErrorPolicy>,
+}
+
+/// What a failed `on_publish` means for the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishErrorPolicy {
+    /// It goes on as it is.
+    Pass,
+    /// It is acknowledged and routed to nobody.
+    Drop,
+    /// It is refused with 0x83.
+    Reject,
+}
+
+/// What a failed `on_subscribe` means for the subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscribeErrorPolicy {
+    /// It goes on as it is.
+    Pass,
+    /// It is refused with 0x83.
+    Reject,
+}
+
+/// What a failed `on_deliver` means for the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliverErrorPolicy {
+    /// It is delivered as it is.
+    Pass,
+    /// It is not delivered.
+    Drop,
+}
+
+/// What a plugin may make the broker do. Nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Topic Filters it may publish to.
+    pub publish: Vec<String>,
+    /// Whether it may end connections.
+    pub disconnect: bool,
+    /// Whether it may read the broker's counters.
+    pub stats: bool,
+}
+
+/// How long calls may take. What is over is counted as late; only authentication is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// `authenticate`, all plugins and the wait for a free place together.
+    pub authenticate: Duration,
+    /// One step of enhanced authentication.
+    pub auth_step: Duration,
+    /// `authorize`.
+    pub authorize: Duration,
+    /// `on_publish`.
+    pub publish: Duration,
+    /// `on_subscribe` and `on_unsubscribe`.
+    pub subscribe: Duration,
+    /// `cohort` and `on_deliver`.
+    pub deliver: Duration,
+    /// A batch of `on_events`.
+    pub events: Duration,
+    /// `on_timer`.
+    pub timer: Duration,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            authenticate: Duration::from_secs(3),
+            auth_step: Duration::from_secs(5),
+            authorize: Duration::from_millis(1),
+            publish: Duration::from_millis(2),
+            subscribe: Duration::from_millis(2),
+            deliver: Duration::from_millis(1),
+            events: Duration::from_secs(1),
+            timer: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Budgets {
+    pub(crate) fn of(&self, hook: Hook) -> Duration {
+        match hook {
+            Hook::Authenticate => self.authenticate,
+            Hook::EnhancedAuth => self.auth_step,
+            Hook::Authorize => self.authorize,
+            Hook::Publish => self.publish,
+            Hook::Subscribe | Hook::Unsubscribe => self.subscribe,
+            Hook::Cohort | Hook::Deliver => self.deliver,
+            Hook::Events => self.events,
+            Hook::Timer => self.timer,
+        }
+    }
+}
+
+/// In which order plugins are asked: names, one list for each hook. `None` is the order in which
+/// they appear. A list names every plugin that has the hook, and no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "fields are named after the hooks")]
+pub struct HookOrder {
+    pub authenticate: Option<Vec<String>>,
+    pub authorize: Option<Vec<String>>,
+    pub publish: Option<Vec<String>>,
+    pub subscribe: Option<Vec<String>>,
+    pub unsubscribe: Option<Vec<String>>,
+    pub deliver: Option<Vec<String>>,
+}
+
+/// All plugins, their order, and the bounds around them.
+#[derive(Clone)]
+pub struct ChainSpec {
+    /// The plugins, in order of appearance.
+    pub plugins: Vec<PluginSpec>,
+    /// The order in which each hook asks them.
+    pub order: HookOrder,
+    /// Authentications at work at once, off the workers; the number of cores.
+    pub auth_concurrency_max: usize,
+    /// Authentications that wait for one of these places; 1024. Beyond it clients are refused with
+    /// 0x89.
+    pub auth_queue_max: usize,
+    /// Events that wait for one plugin; 10 000. Newer ones are lost and counted.
+    pub event_queue_max: usize,
+    /// Groups of clients that `on_deliver` tells apart; 10 000. A client beyond it meets the
+    /// failure policy of the plugins that named its group.
+    pub cohorts_max: usize,
+    /// Decisions kept for each plugin; 10 000. When they are that many, all are forgotten.
+    pub decisions_max: usize,
+    /// Messages that plugins made inside a hook and that are not routed yet; 10 000.
+    pub publish_queue_max: usize,
+    /// Largest message a plugin may make, in bytes as encoded; 16 MiB.
+    pub message_bytes_max: usize,
+}
+
+impl Default for ChainSpec {
+    fn default() -> Self {
+        Self {
+            plugins: Vec::new(),
+            order: HookOrder::default(),
+            auth_concurrency_max: available_parallelism().map_or(1, usize::from),
+            auth_queue_max: 1024,
+            event_queue_max: 10_000,
+            cohorts_max: 10_000,
+            decisions_max: 10_000,
+            publish_queue_max: 10_000,
+            message_bytes_max: 16 << 20,
+        }
+    }
+}
