@@ -29,14 +29,7 @@ impl Flight {
 
     pub(crate) fn new(part: RunPart, first: PacketId, sequence: u64) -> Self {
         let count = part.count() as u16;
-        Self {
-            part,
-            starts: None,
-            sequence,
-            first,
-            count,
-            skipped: 0,
-        }
+        Self { part, starts: None, sequence, first, count, skipped: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -60,10 +53,7 @@ impl Flight {
     }
 
     pub(crate) fn ids(&self) -> IdRange {
-        IdRange {
-            first: self.first,
-            count: self.count,
-        }
+        IdRange { first: self.first, count: self.count }
     }
 
     #[inline]
@@ -113,10 +103,8 @@ impl Flight {
     pub(crate) fn overlap(&self, range: IdRange) -> Option<IdRange> {
         let start = self.first.max(range.first);
         let end = self.last().min(nth(range.first, range.count - 1));
-        (start <= end && self.count > 0).then(|| IdRange {
-            first: start,
-            count: end.get() - start.get() + 1,
-        })
+        (start <= end && self.count > 0)
+            .then(|| IdRange { first: start, count: end.get() - start.get() + 1 })
     }
 
     /// The messages of `ids`, all in this flight.

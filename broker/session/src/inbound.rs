@@ -92,9 +92,7 @@ impl Inbound {
                 let known = self.aliases.get_or_insert_default().get(alias)?;
                 Ok(ResolvedTopic::Aliased(known))
             }
-            (None, None) => Err(Violation::protocol_error(
-                "a PUBLISH has neither topic nor alias",
-            )),
+            (None, None) => Err(Violation::protocol_error("a PUBLISH has neither topic nor alias")),
         }
     }
 

@@ -178,11 +178,7 @@ impl InFlight {
     }
 
     fn unknown_or_released(&self, id: PacketId) -> Acked {
-        if self.released.contains_key(&id) {
-            Acked::WrongState
-        } else {
-            Acked::Unknown
-        }
+        if self.released.contains_key(&id) { Acked::WrongState } else { Acked::Unknown }
     }
 
     fn split_current(&mut self, id: PacketId) {
@@ -234,13 +230,8 @@ impl InFlight {
         let mut flights: Vec<_> = self.flights().collect();
         flights.sort_unstable_by_key(|flight| flight.sequence());
         let ranges: VecDeque<_> = flights.into_iter().map(Flight::ids).collect();
-        self.resend = (self.unacknowledged > 0).then(|| {
-            Box::new(Resend {
-                ranges,
-                messages: self.unacknowledged,
-                sequence: 0,
-            })
-        });
+        self.resend = (self.unacknowledged > 0)
+            .then(|| Box::new(Resend { ranges, messages: self.unacknowledged, sequence: 0 }));
     }
 
     /// A Network Connection ended.
@@ -265,19 +256,13 @@ impl InFlight {
                 resend.ranges.pop_front();
                 continue;
             };
-            return Some(NextResend {
-                part: flight.part_of(ids),
-                first: ids.first,
-            });
+            return Some(NextResend { part: flight.part_of(ids), first: ids.first });
         }
     }
 
     /// The first `count` messages of [`InFlight::next_resend`] have been sent again.
     pub(crate) fn resent(&mut self, first: PacketId, count: u32) {
-        let Some(sequence) = self
-            .flight_with(first)
-            .map(|flight| flight.sequence_of(first))
-        else {
+        let Some(sequence) = self.flight_with(first).map(|flight| flight.sequence_of(first)) else {
             return;
         };
         let Some(resend) = &mut self.resend else {

@@ -72,8 +72,8 @@ impl Outbound {
     }
 
     /// A Network Connection begins. What is in flight is sent again in the first order: PUBLISH
-    /// with its identifier and DUP, or PUBREL where PUBREC was seen [MQTT-4.4.0-1]; then the queue
-    /// as far as quota and outbox allow.
+    /// with its identifier and DUP [MQTT-3.3.1-1], or PUBREL where PUBREC was seen [MQTT-4.4.0-1];
+    /// then the queue as far as quota and outbox allow.
     pub fn begin_connection(
         &mut self,
         terms: ConnectionTerms,
@@ -168,15 +168,9 @@ impl Outbound {
     /// Drops queued messages whose Message Expiry Interval has passed; the number is told as
     /// `expired`. Costs nothing while none can have.
     pub fn drop_expired(&mut self, now: Timestamp) -> Tally {
-        let expired = self
-            .queue
-            .as_mut()
-            .map_or(0, |queue| queue.drop_expired(now));
+        let expired = self.queue.as_mut().map_or(0, |queue| queue.drop_expired(now));
         self.forget_empty_queue();
-        Tally {
-            expired,
-            ..Tally::default()
-        }
+        Tally { expired, ..Tally::default() }
     }
 
     /// Messages in the queue, with those that hooks have right now.
@@ -228,18 +222,13 @@ impl Outbound {
 
     /// QoS 1 and 2 messages that may still be sent before one is finished [MQTT-3.3.4-9].
     fn quota_left(&self, terms: ConnectionTerms, limits: &OutboundLimits) -> u32 {
-        let used = self
-            .inflight
-            .as_ref()
-            .map_or(0, |inflight| inflight.outstanding());
+        let used = self.inflight.as_ref().map_or(0, |inflight| inflight.outstanding());
         terms.send_quota(limits).saturating_sub(used)
     }
 
     /// Whether something in flight has yet to be sent again on this connection.
     fn resends(&self) -> bool {
-        self.inflight
-            .as_ref()
-            .is_some_and(|inflight| inflight.resend_len() > 0)
+        self.inflight.as_ref().is_some_and(|inflight| inflight.resend_len() > 0)
     }
 
     /// Whether a QoS 1 or 2 message that comes now has to wait behind others.
@@ -261,7 +250,7 @@ impl Outbound {
         }
     }
 
-    /// Sends messages off the front of `part` as far as quota and outbox allow; the rest stays in
+    /// Sends messages off the front of `part`, each with an identifier of its own [MQTT-2.2.1-4], as far as quota and outbox allow; the rest stays in
     /// it.
     fn send(&mut self, part: &mut RunPart, limits: &OutboundLimits, wire: &mut Wire<'_>) -> Tally {
         let mut tally = Tally::default();

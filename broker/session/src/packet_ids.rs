@@ -37,11 +37,7 @@ impl PacketIds {
     const FREE_AHEAD_MIN: u16 = 4096;
 
     pub(crate) fn new() -> Self {
-        Self {
-            next: PacketId::FIRST,
-            free_ahead: Self::ALL,
-            used: None,
-        }
+        Self { next: PacketId::FIRST, free_ahead: Self::ALL, used: None }
     }
 
     /// The next free identifiers in a row, at most `wanted`; `None` if all are in use.
@@ -95,13 +91,7 @@ impl PacketIds {
     #[inline]
     pub(crate) fn free(&mut self, id: PacketId) {
         if let Some(used) = &mut self.used {
-            used.set(
-                IdRange {
-                    first: id,
-                    count: 1,
-                },
-                false,
-            );
+            used.set(IdRange { first: id, count: 1 }, false);
         }
     }
 
@@ -173,8 +163,6 @@ impl UsedIds {
 
     fn is_used(&self, id: PacketId) -> bool {
         let id = u32::from(id.get());
-        self.words
-            .get(id as usize / 64)
-            .is_some_and(|word| word >> (id % 64) & 1 == 1)
+        self.words.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 }

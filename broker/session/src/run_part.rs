@@ -71,8 +71,10 @@ impl RunPart {
         self.offset
     }
 
+    /// Whether its time is over. A message that came in just now is never too late, whatever its
+    /// interval.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        self.run.is_expired(now)
+        is_expired(self.run.expires_at(), self.run.received_at(), now)
     }
 
     /// Seconds left of the Message Expiry Interval, rounded up; `None` if it has none.
@@ -81,23 +83,17 @@ impl RunPart {
     }
 
     pub(crate) fn form(&self, layout: Layout) -> WireForm {
-        WireForm {
-            layout,
-            qos: self.qos,
-            retain: self.retain,
-        }
+        WireForm { layout, qos: self.qos, retain: self.retain }
     }
 
     /// Whether the kept bytes are those of the delivery but for the Packet Identifiers and DUP.
     pub(crate) fn is_ready_for(&self, layout: Layout) -> bool {
-        let Some(flags) = self
-            .frames()
-            .first()
-            .and_then(|byte| PublishFlags::from_first_byte(*byte).ok())
+        let Some(flags) =
+            self.frames().first().and_then(|byte| PublishFlags::from_first_byte(*byte).ok())
         else {
             return false;
         };
-        let bare = self.subscription_ids.is_empty() && self.run.expires_at() == Timestamp::NEVER;
+        let bare = self.subscription_ids().is_empty() && self.run.expires_at() == Timestamp::NEVER;
         flags.qos == self.qos
             && flags.retain == self.retain
             && self.run.layout() == layout
@@ -106,10 +102,7 @@ impl RunPart {
 
     /// The run's bytes from the first message on; they may reach beyond the last of this part.
     pub(crate) fn frames(&self) -> &[u8] {
-        self.run
-            .frames()
-            .get(self.offset as usize..)
-            .unwrap_or_default()
+        self.run.frames().get(self.offset as usize..).unwrap_or_default()
     }
 
     /// Bytes of the first message as it is kept.
@@ -126,9 +119,7 @@ impl RunPart {
 
     /// The first message.
     pub(crate) fn first(&self) -> Publish<'_> {
-        self.run
-            .message_at(self.offset)
-            .map_or(NOTHING, |(publish, _)| publish)
+        self.run.message_at(self.offset).map_or(NOTHING, |(publish, _)| publish)
     }
 
     /// Forgets the first message; gives its length in bytes.
@@ -147,10 +138,7 @@ impl RunPart {
 
     /// Takes the first `count` messages, which end at `end`, off the front.
     pub(crate) fn split_front(&mut self, count: u32, end: u32) -> Self {
-        let front = Self {
-            count,
-            ..self.clone()
-        };
+        let front = Self { count, ..self.clone() };
         self.offset = end;
         self.count = self.count.saturating_sub(count);
         front
@@ -163,11 +151,7 @@ impl RunPart {
 
     /// The same run from `offset` on, `count` messages long.
     pub(crate) fn moved(&self, offset: u32, count: u32) -> Self {
-        Self {
-            offset,
-            count,
-            ..self.clone()
-        }
+        Self { offset, count, ..self.clone() }
     }
 
     /// Moves in place to `count` messages from `offset` on.
@@ -178,22 +162,13 @@ impl RunPart {
 
     /// The one message of `run` in place of this one.
     pub(crate) fn replaced(self, run: Arc<KeptRun>) -> Self {
-        Self {
-            run,
-            offset: 0,
-            count: 1,
-            ..self
-        }
+        Self { run, offset: 0, count: 1, ..self }
     }
 }
 
 /// Stands in for a message where there is none, which no caller asks for.
 const NOTHING: Publish<'static> = Publish {
-    flags: PublishFlags {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-    },
+    flags: PublishFlags { dup: false, qos: QoS::AtMostOnce, retain: false },
     topic: None,
     packet_id: None,
     properties: Properties::EMPTY,
@@ -213,11 +188,26 @@ pub(crate) fn skip_frames(frames: &[u8], count: u32) -> usize {
     end
 }
 
-/// Seconds from `now` to `expires_at`, rounded up, so never 0 before it is reached.
+/// Whether the time of a message is over [MQTT-3.3.2-5].
+pub(crate) fn is_expired(expires_at: Timestamp, received_at: Timestamp, now: Timestamp) -> bool {
+    expires_at <= now && received_at < now
+}
+
+/// Seconds from `now` to `expires_at` [MQTT-3.3.2-6], rounded up, so never 0 before it is reached.
 pub(crate) fn expiry_secs(expires_at: Timestamp, now: Timestamp) -> Option<u32> {
     if expires_at == Timestamp::NEVER {
         return None;
     }
     let millis = expires_at.as_millis().saturating_sub(now.as_millis());
     Some(u32::try_from(millis.div_ceil(1000)).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_of_the_queue_takes_at_most_40_bytes() {
+        assert!(size_of::<RunPart>() <= 40, "{}", size_of::<RunPart>());
+    }
 }

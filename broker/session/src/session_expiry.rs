@@ -13,10 +13,7 @@ impl SessionExpiry {
 
     /// An interval that already holds, as when a Session is restored.
     pub const fn from_secs(secs: u32) -> Self {
-        Self {
-            asked_secs: secs,
-            secs,
-        }
+        Self { asked_secs: secs, secs }
     }
 
     /// That of a v3 CONNECT: a clean session ends with its connection, another never, or after
@@ -32,10 +29,7 @@ impl SessionExpiry {
     }
 
     fn capped(asked_secs: u32, max_secs: u32) -> Self {
-        Self {
-            asked_secs,
-            secs: asked_secs.min(max_secs),
-        }
+        Self { asked_secs, secs: asked_secs.min(max_secs) }
     }
 
     /// Seconds that hold; 0xFFFFFFFF is never.

@@ -68,9 +68,5 @@ pub fn will_fate(
 /// Decides on a will that still waits when its client connects again: resuming the Session cancels
 /// it [MQTT-3.1.3-9], starting anew ends the old Session and sends it.
 pub fn waiting_will_fate(clean_start: bool) -> WillFate {
-    if clean_start {
-        WillFate::SendNow
-    } else {
-        WillFate::Discard
-    }
+    if clean_start { WillFate::SendNow } else { WillFate::Discard }
 }

@@ -44,20 +44,12 @@ impl<'a> Wire<'a> {
         now: Timestamp,
         outbox: &'a mut Vec<u8>,
     ) -> Self {
-        Self {
-            terms,
-            outbox_bytes_max: limits.outbox_bytes_max,
-            now,
-            outbox,
-        }
+        Self { terms, outbox_bytes_max: limits.outbox_bytes_max, now, outbox }
     }
 
     /// The same way without the outbox's bound.
     pub(crate) fn unbounded(self) -> Self {
-        Self {
-            outbox_bytes_max: usize::MAX,
-            ..self
-        }
+        Self { outbox_bytes_max: usize::MAX, ..self }
     }
 
     pub(crate) fn has_room(&self, len: usize) -> bool {
@@ -68,7 +60,8 @@ impl<'a> Wire<'a> {
         len > self.terms.packet_bytes_max as usize
     }
 
-    /// Appends the first messages of `part` with the identifiers of `range`, as many as there are.
+    /// Appends the first messages of `part` with the identifiers of `range`, as many as there are;
+    /// DUP is not set the first time [MQTT-4.3.3-2].
     pub(crate) fn append(&mut self, part: &RunPart, range: IdRange, dup: bool) -> Appended {
         let limit = u32::from(range.count).min(part.count());
         if part.is_ready_for(self.terms.layout) {

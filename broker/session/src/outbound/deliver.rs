@@ -7,7 +7,7 @@ use pintle_mqtt::{
 use super::Outbound;
 use crate::delivery::Delivery;
 use crate::limits::OutboundLimits;
-use crate::run_part::{RunPart, expiry_secs, frame_len};
+use crate::run_part::{RunPart, expiry_secs, frame_len, is_expired};
 use crate::tally::Tally;
 use crate::wire::{Wire, keeps_expiry};
 
@@ -27,16 +27,11 @@ impl Outbound {
         now: Timestamp,
         outbox: &mut Vec<u8>,
     ) -> Tally {
-        if is_expired(publication, now) {
-            return Tally {
-                expired: publication.run().count(),
-                ..Tally::default()
-            };
+        if is_expired(publication.expires_at(), publication.received_at(), now) {
+            return Tally { expired: publication.run().count(), ..Tally::default() };
         }
         let qos = delivery.qos.min(publication.run().qos());
-        let wire = self
-            .terms
-            .map(|terms| Wire::new(terms, limits, now, outbox));
+        let wire = self.terms.map(|terms| Wire::new(terms, limits, now, outbox));
         if qos == QoS::AtMostOnce {
             return wire.map_or(Tally::default(), |mut wire| {
                 deliver_at_most_once(publication, delivery, &mut wire)
@@ -120,27 +115,13 @@ impl Outbound {
         copy_with_packet_ids(frames, range.in_turn(), false, wire.outbox);
         self.ids.take(range);
         let part = part_of(publication, delivery, budget);
-        self.inflight
-            .get_or_insert_default()
-            .sent(part, range.first);
-        Some(Tally {
-            sent: count,
-            ..Tally::default()
-        })
+        self.inflight.get_or_insert_default().sent(part, range.first);
+        Some(Tally { sent: count, ..Tally::default() })
     }
-}
-
-/// Whether its time is over. A message that just came in is never too late, whatever its interval.
-fn is_expired(publication: &Publication<'_>, now: Timestamp) -> bool {
-    publication.expires_at() <= now && publication.received_at() < now
 }
 
 fn form_of(publication: &Publication<'_>, delivery: &Delivery<'_>, layout: Layout) -> WireForm {
-    WireForm {
-        layout,
-        qos: delivery.qos.min(publication.run().qos()),
-        retain: delivery.retain,
-    }
+    WireForm { layout, qos: delivery.qos.min(publication.run().qos()), retain: delivery.retain }
 }
 
 fn part_of(
@@ -151,12 +132,7 @@ fn part_of(
     let qos = delivery.qos.min(publication.run().qos());
     let form = (qos, delivery.retain);
     let count = publication.run().count();
-    RunPart::whole(
-        publication.kept(budget),
-        count,
-        form,
-        delivery.subscription_ids,
-    )
+    RunPart::whole(publication.kept(budget), count, form, delivery.subscription_ids)
 }
 
 /// Whether the bytes that the publication makes for all receivers serve this one too.
@@ -172,16 +148,8 @@ fn goes_as_encoded(
     if publication.expires_at() == Timestamp::NEVER {
         return true;
     }
-    let published = publication
-        .run()
-        .head()
-        .properties
-        .message_expiry_interval();
-    keeps_expiry(
-        published,
-        expiry_secs(publication.expires_at(), wire.now),
-        layout,
-    )
+    let published = publication.run().head().properties.message_expiry_interval();
+    keeps_expiry(published, expiry_secs(publication.expires_at(), wire.now), layout)
 }
 
 fn fits_whole(frames: &[u8], wire: &Wire<'_>) -> bool {

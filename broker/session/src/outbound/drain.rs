@@ -16,10 +16,8 @@ impl Outbound {
         now: Timestamp,
         outbox: &mut Vec<u8>,
     ) -> Tally {
-        let mut tally = Tally {
-            expired: std::mem::take(&mut self.expired_untold),
-            ..Tally::default()
-        };
+        let mut tally =
+            Tally { expired: std::mem::take(&mut self.expired_untold), ..Tally::default() };
         let Some(terms) = self.terms else {
             return tally;
         };
@@ -54,10 +52,8 @@ impl Outbound {
             if left == 0 {
                 break;
             }
-            let range = IdRange {
-                first: next.first,
-                count: u16::try_from(left).unwrap_or(u16::MAX),
-            };
+            let range =
+                IdRange { first: next.first, count: u16::try_from(left).unwrap_or(u16::MAX) };
             let appended = wire.append(&next.part, range, true);
             if let Some(inflight) = &mut self.inflight
                 && appended.count > 0
@@ -92,8 +88,5 @@ fn may_expire(part: &RunPart) -> bool {
 
 fn nth(first: PacketId, n: u32) -> PacketId {
     let id = u32::from(first.get()) + n;
-    u16::try_from(id)
-        .ok()
-        .and_then(PacketId::new)
-        .unwrap_or(first)
+    u16::try_from(id).ok().and_then(PacketId::new).unwrap_or(first)
 }

@@ -19,29 +19,18 @@ impl Outbound {
         outbox_len: usize,
     ) -> Vec<Waiting> {
         let mut taken = Vec::new();
-        let Some(terms) = self
-            .terms
-            .filter(|_| self.gate.is_none() && !self.resends())
-        else {
+        let Some(terms) = self.terms.filter(|_| self.gate.is_none() && !self.resends()) else {
             return taken;
         };
         let max = max.min(self.quota_left(terms, limits) as usize);
-        let mut gate = Gate {
-            connection: self.connection,
-            messages: 0,
-            bytes: 0,
-        };
+        let mut gate = Gate { connection: self.connection, messages: 0, bytes: 0 };
         while taken.len() < max {
             let Some(queue) = &mut self.queue else {
                 break;
             };
             self.expired_untold += queue.drop_first_if_expired(now);
             let len = queue.first().map_or(0, RunPart::first_len);
-            if !has_room(
-                outbox_len + gate.bytes as usize,
-                len,
-                limits.outbox_bytes_max,
-            ) {
+            if !has_room(outbox_len + gate.bytes as usize, len, limits.outbox_bytes_max) {
                 break;
             }
             let Some(message) = queue.take_first_message() else {
@@ -68,10 +57,8 @@ impl Outbound {
         now: Timestamp,
         outbox: &mut Vec<u8>,
     ) -> Tally {
-        let mut tally = Tally {
-            expired: std::mem::take(&mut self.expired_untold),
-            ..Tally::default()
-        };
+        let mut tally =
+            Tally { expired: std::mem::take(&mut self.expired_untold), ..Tally::default() };
         let Some(gate) = self.gate.take() else {
             return tally;
         };
