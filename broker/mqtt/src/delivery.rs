@@ -37,18 +37,9 @@ impl Publish<'_> {
                 properties.push(Property::SubscriptionIdentifier(id));
             }
         }
-        let flags = PublishFlags {
-            dup: delivery.dup,
-            qos: form.qos,
-            retain: form.retain,
-        };
+        let flags = PublishFlags { dup: delivery.dup, qos: form.qos, retain: form.retain };
         let properties = properties.as_properties();
-        Publish {
-            flags,
-            packet_id: delivery.packet_id,
-            properties,
-            ..*self
-        }
-        .encode(form.layout, out);
+        Publish { flags, packet_id: delivery.packet_id, properties, ..*self }
+            .encode(form.layout, out);
     }
 }

@@ -4,7 +4,7 @@ use crate::ReasonCode;
 
 /// What a peer did against the standard: the Reason Code to answer with, and what it was.
 ///
-/// A v5 peer is told the code before its connection closes [MQTT-4.13.1-1].
+/// A v5 peer is told the code before its connection closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The code for CONNACK or DISCONNECT.
@@ -16,18 +16,12 @@ pub struct Violation {
 impl Violation {
     /// A packet that cannot be parsed as the standard says (0x81).
     pub const fn malformed(what: &'static str) -> Self {
-        Self {
-            reason: ReasonCode::MalformedPacket,
-            what,
-        }
+        Self { reason: ReasonCode::MalformedPacket, what }
     }
 
     /// A packet that parses but breaks a rule, or comes when it must not (0x82).
     pub const fn protocol_error(what: &'static str) -> Self {
-        Self {
-            reason: ReasonCode::ProtocolError,
-            what,
-        }
+        Self { reason: ReasonCode::ProtocolError, what }
     }
 
     /// A violation that has a Reason Code of its own.

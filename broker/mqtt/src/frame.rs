@@ -1,4 +1,4 @@
-use crate::{Reader, ReasonCode, Violation, variable_byte_integer_len};
+use crate::{ReasonCode, Violation, variable_byte_integer_len};
 
 /// One whole packet at the front of a buffer: its first byte, its body, its length.
 #[derive(Clone, Copy, Debug)]
@@ -20,50 +20,53 @@ impl<'a> Frame<'a> {
     /// [MQTT-3.2.2-15].
     #[inline]
     pub fn split(buffer: &'a [u8], packet_bytes_max: u32) -> Result<Option<Self>, Violation> {
-        let mut reader = Reader::new(buffer);
-        let Ok(first_byte) = reader.u8() else {
+        let Some((header_len, remaining)) = header(buffer)? else {
             return Ok(None);
         };
-        let mut remaining = 0_u32;
-        let mut shift = 0;
-        loop {
-            let Ok(byte) = reader.u8() else {
-                return Ok(None);
-            };
-            remaining |= u32::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
-            shift += 7;
-            if shift > 21 {
-                return Err(Violation::malformed(
-                    "the Remaining Length has a fifth byte",
-                ));
-            }
-        }
-        let header_len = buffer.len() - reader.rest().len();
-        let total = header_len + remaining as usize;
+        let total = header_len + remaining;
         if total > packet_bytes_max as usize {
             return Err(Violation::new(
                 ReasonCode::PacketTooLarge,
                 "a packet is larger than the server takes",
             ));
         }
-        let Some(body) = reader.rest().get(..remaining as usize) else {
-            return Ok(None);
-        };
         let Some(bytes) = buffer.get(..total) else {
             return Ok(None);
         };
-        Ok(Some(Self {
-            first_byte,
-            body,
-            bytes,
-        }))
+        let (Some(&first_byte), Some(body)) = (bytes.first(), bytes.get(header_len..)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self { first_byte, body, bytes }))
     }
 
     /// Whether the Remaining Length took no more bytes than it needs.
     pub fn is_minimal(&self) -> bool {
         self.bytes.len() - self.body.len() - 1 == variable_byte_integer_len(self.body.len() as u32)
     }
+}
+
+/// Length of the Fixed Header at the front and the Remaining Length in it, if it is all there.
+#[inline]
+fn header(buffer: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
+    match *buffer {
+        [_, len, ..] if len < 0x80 => Ok(Some((2, usize::from(len)))),
+        [_, low, high, ..] if high < 0x80 => {
+            Ok(Some((3, usize::from(low & 0x7f) | usize::from(high) << 7)))
+        }
+        _ => long_header(buffer),
+    }
+}
+
+fn long_header(buffer: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
+    let mut remaining = 0;
+    for (at, byte) in buffer.iter().enumerate().skip(1).take(4) {
+        remaining |= usize::from(byte & 0x7f) << (7 * (at - 1));
+        if byte & 0x80 == 0 {
+            return Ok(Some((at + 1, remaining)));
+        }
+    }
+    if buffer.len() > 4 {
+        return Err(Violation::malformed("the Remaining Length has a fifth byte"));
+    }
+    Ok(None)
 }

@@ -14,11 +14,7 @@ pub struct Budget {
 impl Budget {
     /// A budget of `bytes_max` bytes, `broker_bytes_max` in the configuration.
     pub fn new(bytes_max: u64) -> Arc<Self> {
-        Arc::new(Self {
-            used: AtomicU64::new(0),
-            runs: AtomicU64::new(0),
-            bytes_max,
-        })
+        Arc::new(Self { used: AtomicU64::new(0), runs: AtomicU64::new(0), bytes_max })
     }
 
     /// Bytes in use, with what each kept run costs beside its packets.

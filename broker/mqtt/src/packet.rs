@@ -120,8 +120,7 @@ impl<'a> Packet<'a> {
         out.truncate(start);
         if let Some(properties) = self.diagnostics() {
             let left = properties.without_diagnostics();
-            self.with_properties(left.as_properties())
-                .encode(version, out);
+            self.with_properties(left.as_properties()).encode(version, out);
             if fits(out) {
                 return true;
             }
@@ -155,26 +154,16 @@ impl<'a> Packet<'a> {
         'a: 'b,
     {
         match *self {
-            Self::ConnAck(connack) => Packet::ConnAck(ConnAck {
-                properties,
-                ..connack
-            }),
+            Self::ConnAck(connack) => Packet::ConnAck(ConnAck { properties, ..connack }),
             Self::PubAck(ack) => Packet::PubAck(Ack { properties, ..ack }),
             Self::PubRec(ack) => Packet::PubRec(Ack { properties, ..ack }),
             Self::PubRel(ack) => Packet::PubRel(Ack { properties, ..ack }),
             Self::PubComp(ack) => Packet::PubComp(Ack { properties, ..ack }),
-            Self::SubAck(suback) => Packet::SubAck(SubAck {
-                properties,
-                ..suback
-            }),
-            Self::UnsubAck(unsuback) => Packet::UnsubAck(UnsubAck {
-                properties,
-                ..unsuback
-            }),
-            Self::Disconnect(disconnect) => Packet::Disconnect(Disconnect {
-                properties,
-                ..disconnect
-            }),
+            Self::SubAck(suback) => Packet::SubAck(SubAck { properties, ..suback }),
+            Self::UnsubAck(unsuback) => Packet::UnsubAck(UnsubAck { properties, ..unsuback }),
+            Self::Disconnect(disconnect) => {
+                Packet::Disconnect(Disconnect { properties, ..disconnect })
+            }
             Self::Auth(auth) => Packet::Auth(Auth { properties, ..auth }),
             Self::Connect(_)
             | Self::Publish(_)

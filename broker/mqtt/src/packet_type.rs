@@ -66,9 +66,7 @@ impl PacketType {
         if packet == Self::Publish || flags == required || is_dup_of_old {
             Ok(packet)
         } else {
-            Err(Violation::malformed(
-                "reserved bits of the first byte are wrong",
-            ))
+            Err(Violation::malformed("reserved bits of the first byte are wrong"))
         }
     }
 
@@ -94,10 +92,7 @@ impl PacketType {
 
     /// Whether a client may send it; the others only come from a server.
     pub const fn is_from_client(self) -> bool {
-        !matches!(
-            self,
-            Self::ConnAck | Self::SubAck | Self::UnsubAck | Self::PingResp
-        )
+        !matches!(self, Self::ConnAck | Self::SubAck | Self::UnsubAck | Self::PingResp)
     }
 }
 
@@ -109,10 +104,9 @@ pub const fn reason_is_legal(packet: PacketType, reason: ReasonCode) -> bool {
             code,
             0x00 | 0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f
         ),
-        PacketType::PubAck | PacketType::PubRec => matches!(
-            code,
-            0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99
-        ),
+        PacketType::PubAck | PacketType::PubRec => {
+            matches!(code, 0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99)
+        }
         PacketType::PubRel | PacketType::PubComp => matches!(code, 0x00 | 0x92),
         PacketType::SubAck => matches!(
             code,
@@ -145,8 +139,6 @@ pub(crate) fn checked_reason(packet: PacketType, byte: u8) -> Result<ReasonCode,
     if reason_is_legal(packet, reason) {
         Ok(reason)
     } else {
-        Err(Violation::protocol_error(
-            "a Reason Code is not one for this packet",
-        ))
+        Err(Violation::protocol_error("a Reason Code is not one for this packet"))
     }
 }

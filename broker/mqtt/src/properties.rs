@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::property::Property;
+use crate::property::{Property, bit};
 use crate::{
     Layout, PropertyContext, Reader, Violation, encode_variable_byte_integer,
     reader::checked_string, variable_byte_integer_len,
@@ -8,16 +8,20 @@ use crate::{
 
 /// The properties of one packet: a block of bytes whose contents have been checked.
 ///
-/// Getters scan the block, which is short; nothing is copied.
+/// Getters scan the block only for what is there; nothing is copied.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Properties<'a> {
     block: &'a [u8],
+    present: u64,
 }
 
 macro_rules! getters {
     ($($(#[$doc:meta])* $name:ident: $variant:ident -> $type:ty;)*) => {
         $($(#[$doc])*
         pub fn $name(self) -> Option<$type> {
+            if self.present & bit::$variant == 0 {
+                return None;
+            }
             self.iter().find_map(|property| match property {
                 Property::$variant(value) => Some(value),
                 _ => None,
@@ -28,7 +32,7 @@ macro_rules! getters {
 
 impl<'a> Properties<'a> {
     /// No properties.
-    pub const EMPTY: Self = Self { block: &[] };
+    pub const EMPTY: Self = Self { block: &[], present: 0 };
 
     /// Reads Property Length and block, and checks every property against `context`.
     ///
@@ -36,27 +40,32 @@ impl<'a> Properties<'a> {
     /// Malformed (0x81) for an unknown identifier, a value cut short or a length that lies;
     /// `ProtocolError` (0x82) for a property that is not allowed here, given twice, or out of
     /// range.
+    #[inline]
     pub fn decode(reader: &mut Reader<'a>, context: PropertyContext) -> Result<Self, Violation> {
         let len = reader.variable_byte_integer()?;
-        let block = reader.take(len as usize)?;
-        let mut seen = 0_u64;
+        if len == 0 {
+            return Ok(Self::EMPTY);
+        }
+        Self::decode_block(reader.take(len as usize)?, context)
+    }
+
+    fn decode_block(block: &'a [u8], context: PropertyContext) -> Result<Self, Violation> {
+        let mut present = 0_u64;
         let mut inside = Reader::new(block);
         while !inside.is_empty() {
             let id = inside.variable_byte_integer()?;
             let property = Property::decode(id, &mut inside)?;
             if !property.is_allowed_in(context) {
-                return Err(Violation::protocol_error(
-                    "a property is not allowed in this packet",
-                ));
+                return Err(Violation::protocol_error("a property is not allowed in this packet"));
             }
             let bit = 1 << property.id();
-            if seen & bit != 0 && !property.may_repeat_in(context) {
+            if present & bit != 0 && !property.may_repeat_in(context) {
                 return Err(Violation::protocol_error("a property is given twice"));
             }
-            seen |= bit;
+            present |= bit;
             property.check_value()?;
         }
-        Ok(Self { block })
+        Ok(Self { block, present })
     }
 
     /// Reads the block where `layout` has one.
@@ -124,7 +133,8 @@ impl<'a> Properties<'a> {
 
     /// User Properties, in order [MQTT-3.3.2-18].
     pub fn user_properties(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
-        self.iter().filter_map(|property| match property {
+        let all = if self.present & bit::UserProperty == 0 { Self::EMPTY } else { self };
+        all.iter().filter_map(|property| match property {
             Property::UserProperty(pair) => Some(pair),
             _ => None,
         })
@@ -159,6 +169,8 @@ impl<'a> Properties<'a> {
         will_delay_interval: WillDelayInterval -> u32;
         /// Whether the client asks for Response Information.
         request_response_information: RequestResponseInformation -> bool;
+        /// What response topics are made of.
+        response_information: ResponseInformation -> &'a str;
         /// Text for people.
         reason_string: ReasonString -> &'a str;
         /// How many QoS 1 and 2 publications may be in flight.
@@ -196,16 +208,18 @@ impl fmt::Debug for Properties<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct PropertyBuffer {
     block: Vec<u8>,
+    present: u64,
 }
 
 impl PropertyBuffer {
     /// No properties yet.
     pub const fn new() -> Self {
-        Self { block: Vec::new() }
+        Self { block: Vec::new(), present: 0 }
     }
 
     /// Adds one.
     pub fn push(&mut self, property: Property<'_>) {
+        self.present |= 1 << property.id();
         property.encode(&mut self.block);
     }
 
@@ -218,7 +232,7 @@ impl PropertyBuffer {
 
     /// The block so far.
     pub fn as_properties(&self) -> Properties<'_> {
-        Properties { block: &self.block }
+        Properties { block: &self.block, present: self.present }
     }
 }
 

@@ -28,6 +28,10 @@ macro_rules! properties {
         #[expect(missing_docs, reason = "the names are those of table 2-4")]
         pub enum Property<'a> { $($name(value_type!($($kind)+)),)* }
 
+        /// A bit for each property, for sets of them.
+        #[expect(non_upper_case_globals, reason = "the names are those of the properties")]
+        pub(crate) mod bit { $(pub(crate) const $name: u64 = 1 << $id;)* }
+
         impl<'a> Property<'a> {
             /// The identifier on the wire.
             pub fn id(&self) -> u8 {
@@ -175,9 +179,9 @@ impl Property<'_> {
             Self::MaximumPacketSize(0) => {
                 Err(Violation::protocol_error("a Maximum Packet Size is 0"))
             }
-            Self::ResponseTopic(topic) if topic.contains(['+', '#']) => Err(
-                Violation::protocol_error("a Response Topic holds a wildcard"),
-            ),
+            Self::ResponseTopic(topic) if topic.contains(['+', '#']) => {
+                Err(Violation::protocol_error("a Response Topic holds a wildcard"))
+            }
             Self::MaximumQoS(2..) => Err(Violation::protocol_error("a Maximum QoS is above 1")),
             _ => Ok(()),
         }

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::run::messages;
 use crate::{
     Budget, Frame, KeptRun, Layout, PacketId, Properties, Publish, PublishFlags, QoS, Run,
     Timestamp,
@@ -31,13 +30,7 @@ impl<'a> Publication<'a> {
     /// A run that the broker took at `received_at`.
     pub fn new(run: Run<'a>, received_at: Timestamp) -> Self {
         let expires_at = expiry_of(run.head().properties, received_at);
-        Self {
-            run,
-            received_at,
-            expires_at,
-            encoded: Vec::new(),
-            kept: None,
-        }
+        Self { run, received_at, expires_at, encoded: Vec::new(), kept: None }
     }
 
     /// The run itself.
@@ -62,13 +55,7 @@ impl<'a> Publication<'a> {
     #[inline]
     pub fn encoded(&mut self, form: WireForm) -> &[u8] {
         let flags = self.run.head().flags;
-        if form
-            == (WireForm {
-                layout: self.run.layout(),
-                qos: flags.qos,
-                retain: flags.retain,
-            })
-        {
+        if form == (WireForm { layout: self.run.layout(), qos: flags.qos, retain: flags.retain }) {
             return self.run.frames();
         }
         let found = self.encoded.iter().position(|(known, _)| *known == form);
@@ -86,19 +73,14 @@ impl<'a> Publication<'a> {
     /// The run in memory of its own, shared by all queues that need it.
     pub fn kept(&mut self, budget: &Arc<Budget>) -> Arc<KeptRun> {
         let kept = self.kept.get_or_insert_with(|| {
-            Arc::new(KeptRun::new(
-                &self.run,
-                self.received_at,
-                self.expires_at,
-                budget,
-            ))
+            Arc::new(KeptRun::new(&self.run, self.received_at, self.expires_at, budget))
         });
         Arc::clone(kept)
     }
 
     /// A publication made again from a kept run.
     pub fn of_kept(kept: &'a Arc<KeptRun>) -> Option<Self> {
-        let (head, _) = messages(kept.frames(), kept.layout(), None).next()?;
+        let (head, _) = kept.message_at(0)?;
         let count = kept.count_from(0);
         Some(Self {
             run: Run::new(head, kept.layout(), kept.frames(), count),
@@ -124,16 +106,8 @@ fn in_form<'a>(publish: &Publish<'a>, form: WireForm) -> Publish<'a> {
         QoS::AtMostOnce => None,
         QoS::AtLeastOnce | QoS::ExactlyOnce => Some(PacketId::FIRST),
     };
-    let flags = PublishFlags {
-        dup: false,
-        qos: form.qos,
-        retain: form.retain,
-    };
-    Publish {
-        flags,
-        packet_id,
-        ..*publish
-    }
+    let flags = PublishFlags { dup: false, qos: form.qos, retain: form.retain };
+    Publish { flags, packet_id, ..*publish }
 }
 
 /// Appends `frames`, which all have a Packet Identifier, giving them the identifiers of `ids` in

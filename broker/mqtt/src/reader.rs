@@ -25,9 +25,7 @@ impl<'a> Reader<'a> {
     /// The next `len` bytes.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], Violation> {
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
-            return Err(Violation::malformed(
-                "a field runs past the end of its packet",
-            ));
+            return Err(Violation::malformed("a field runs past the end of its packet"));
         };
         self.rest = rest;
         Ok(taken)
@@ -35,9 +33,7 @@ impl<'a> Reader<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Violation> {
         let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
-            return Err(Violation::malformed(
-                "a field runs past the end of its packet",
-            ));
+            return Err(Violation::malformed("a field runs past the end of its packet"));
         };
         self.rest = rest;
         Ok(*taken)
@@ -66,16 +62,12 @@ impl<'a> Reader<'a> {
             value |= u32::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 if byte == 0 && shift > 0 {
-                    return Err(Violation::malformed(
-                        "an integer is longer than it needs to be",
-                    ));
+                    return Err(Violation::malformed("an integer is longer than it needs to be"));
                 }
                 return Ok(value);
             }
         }
-        Err(Violation::malformed(
-            "a Variable Byte Integer has a fifth byte",
-        ))
+        Err(Violation::malformed("a Variable Byte Integer has a fifth byte"))
     }
 
     /// Binary Data: a length of two bytes, then as many bytes.
@@ -96,9 +88,7 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             Ok(())
         } else {
-            Err(Violation::malformed(
-                "bytes are left over after the last field",
-            ))
+            Err(Violation::malformed("bytes are left over after the last field"))
         }
     }
 }
@@ -107,15 +97,11 @@ pub(crate) fn checked_string(bytes: &[u8]) -> Result<&str, Violation> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(Violation::malformed("a string is not valid UTF-8"));
     };
-    let plain = bytes
-        .iter()
-        .fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte));
+    let plain = bytes.iter().fold(true, |plain, byte| plain & (0x20..0x7f).contains(byte));
     if plain || !text.chars().any(is_refused) {
         Ok(text)
     } else {
-        Err(Violation::malformed(
-            "a string holds a control character or a non-character",
-        ))
+        Err(Violation::malformed("a string holds a control character or a non-character"))
     }
 }
 

@@ -19,18 +19,10 @@ impl<'a> Run<'a> {
     ///
     /// The caller keeps the promises of the type; debug builds check them.
     pub fn new(head: Publish<'a>, layout: Layout, frames: &'a [u8], count: u32) -> Self {
-        debug_assert!(
-            count == 1 || head.properties.is_empty(),
-            "a long run has properties"
-        );
+        debug_assert!(count == 1 || head.properties.is_empty(), "a long run has properties");
         debug_assert!(!head.flags.dup && head.properties.topic_alias().is_none());
         debug_assert!(head.topic.is_some(), "a run needs its topic");
-        Self {
-            head,
-            layout,
-            frames,
-            count,
-        }
+        Self { head, layout, frames, count }
     }
 
     /// A run of the one packet in `frame`, encoded in `layout`.
@@ -87,18 +79,13 @@ impl<'a> Run<'a> {
 
     /// The packets one by one, each with its encoded bytes.
     pub fn iter(&self) -> impl Iterator<Item = (Publish<'a>, &'a [u8])> + use<'a> {
-        messages(self.frames, self.layout, self.head.topic)
+        let Self { head, layout, frames: mut rest, .. } = *self;
+        std::iter::from_fn(move || {
+            let frame = Frame::split(rest, u32::MAX).ok()??;
+            rest = rest.get(frame.bytes.len()..)?;
+            let alike = head.decode_alike(&frame, layout);
+            let publish = alike.or_else(|| Publish::decode(&frame, layout, None).ok())?;
+            Some((publish, frame.bytes))
+        })
     }
-}
-
-pub(crate) fn messages<'a>(
-    mut rest: &'a [u8],
-    layout: Layout,
-    known: Option<TopicName<'a>>,
-) -> impl Iterator<Item = (Publish<'a>, &'a [u8])> {
-    std::iter::from_fn(move || {
-        let frame = Frame::split(rest, u32::MAX).ok()??;
-        rest = rest.get(frame.bytes.len()..)?;
-        Some((Publish::decode(&frame, layout, known).ok()?, frame.bytes))
-    })
 }

@@ -21,14 +21,8 @@ impl<'a> TopicName<'a> {
         if text.len() > usize::from(u16::MAX) {
             return invalid("a Topic Name is longer than 65,535 bytes");
         }
-        let clean = text
-            .bytes()
-            .fold(true, |clean, b| clean & !matches!(b, b'+' | b'#' | 0));
-        if clean {
-            Ok(Self(text))
-        } else {
-            invalid("a Topic Name holds a wildcard or U+0000")
-        }
+        let clean = text.bytes().fold(true, |clean, b| clean & !matches!(b, b'+' | b'#' | 0));
+        if clean { Ok(Self(text)) } else { invalid("a Topic Name holds a wildcard or U+0000") }
     }
 
     /// The text, known to be a Topic Name already: one that [`TopicName::new`] took before.
@@ -138,8 +132,12 @@ impl<'a> TopicFilter<'a> {
         if other.0.starts_with('$') && self.0.starts_with(['+', '#']) {
             return false;
         }
-        // A Topic Name has a first level always, so that + takes nothing from # there.
-        let other = if other.0 == "#" { "+/#" } else { other.0 };
+        // # matches the level above it too, but there is no empty Topic Name to match.
+        let other = match other.0 {
+            "#" => "+/#",
+            "/#" => "/+/#",
+            other => other,
+        };
         let mut theirs = other.split('/');
         for level in self.levels() {
             if level == "#" {
@@ -204,18 +202,12 @@ impl<'a> SubscriptionFilter<'a> {
                 let what = "a Shared Subscription has no ShareName";
                 return Err(Violation::new(ReasonCode::TopicFilterInvalid, what));
             }
-            return Ok(Self {
-                share: None,
-                filter: TopicFilter::new(text)?,
-            });
+            return Ok(Self { share: None, filter: TopicFilter::new(text)? });
         };
         let Some((name, filter)) = shared.split_once('/') else {
             let what = "a Shared Subscription has no Topic Filter";
             return Err(Violation::new(ReasonCode::TopicFilterInvalid, what));
         };
-        Ok(Self {
-            share: Some(ShareName::new(name)?),
-            filter: TopicFilter::new(filter)?,
-        })
+        Ok(Self { share: Some(ShareName::new(name)?), filter: TopicFilter::new(filter)? })
     }
 }

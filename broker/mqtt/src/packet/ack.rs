@@ -55,11 +55,7 @@ impl<'a> Ack<'a> {
 
     /// A Reason Code without properties.
     pub const fn new(packet_id: PacketId, reason: ReasonCode) -> Self {
-        Self {
-            packet_id,
-            reason,
-            properties: Properties::EMPTY,
-        }
+        Self { packet_id, reason, properties: Properties::EMPTY }
     }
 
     /// Parses `frame`, which is of type `kind`; 5.0 may leave out what is Success or empty.
@@ -88,11 +84,7 @@ impl<'a> Ack<'a> {
             Layout::V5 => {
                 let (reason, properties) =
                     decode_reason(&mut reader, kind.packet_type(), kind.property_context())?;
-                Ok(Self {
-                    packet_id,
-                    reason,
-                    properties,
-                })
+                Ok(Self { packet_id, reason, properties })
             }
         }
     }

@@ -23,9 +23,7 @@ impl<'a> Auth<'a> {
         let (reason, properties) =
             decode_reason(&mut reader, PacketType::Auth, PropertyContext::Auth)?;
         if !frame.body.is_empty() && properties.authentication_method().is_none() {
-            return Err(Violation::protocol_error(
-                "an AUTH has no Authentication Method",
-            ));
+            return Err(Violation::protocol_error("an AUTH has no Authentication Method"));
         }
         Ok(Self { reason, properties })
     }

@@ -43,11 +43,7 @@ impl<'a> ConnAck<'a> {
         let properties =
             Properties::decode_in(&mut reader, PropertyContext::ConnAck, version.layout())?;
         reader.finish()?;
-        Ok(Self {
-            session_present,
-            reason,
-            properties,
-        })
+        Ok(Self { session_present, reason, properties })
     }
 
     /// Appends the packet; before 5.0 with the return code that comes nearest.
@@ -72,8 +68,6 @@ fn decode_flags(byte: u8) -> Result<bool, Violation> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(Violation::malformed(
-            "reserved bits of a CONNACK's flags are set",
-        )),
+        _ => Err(Violation::malformed("reserved bits of a CONNACK's flags are set")),
     }
 }

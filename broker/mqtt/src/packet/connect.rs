@@ -57,10 +57,7 @@ impl<'a> Connect<'a> {
     /// `PayloadFormatInvalid` (0x99) for the will; `ProtocolError` (0x82) for Authentication Data
     /// without a method; what [`Properties::decode`] refuses.
     pub fn decode(frame: &Frame<'a>) -> Result<Self, ConnectError> {
-        let unanswered = |violation| ConnectError {
-            violation,
-            version: None,
-        };
+        let unanswered = |violation| ConnectError { violation, version: None };
         if PacketType::from_first_byte(frame.first_byte) != Some(PacketType::Connect) {
             let what = "the first packet is not a CONNECT";
             return Err(unanswered(Violation::protocol_error(what)));
@@ -69,10 +66,8 @@ impl<'a> Connect<'a> {
         let name = reader.string().map_err(unanswered)?;
         let level = reader.u8().map_err(unanswered)?;
         let version = protocol_version(name, level)?;
-        Self::decode_fields(frame.first_byte, version, reader).map_err(|violation| ConnectError {
-            violation,
-            version: Some(version),
-        })
+        Self::decode_fields(frame.first_byte, version, reader)
+            .map_err(|violation| ConnectError { violation, version: Some(version) })
     }
 
     fn decode_fields(
@@ -202,9 +197,7 @@ impl ConnectFlags {
         let retain = byte & 0x20 != 0;
         let has_will = byte & 0x04 != 0;
         if !has_will && (retain || qos != QoS::AtMostOnce) {
-            return Err(Violation::malformed(
-                "Will QoS or Will Retain is set without a will",
-            ));
+            return Err(Violation::malformed("Will QoS or Will Retain is set without a will"));
         }
         let username = byte & 0x80 != 0;
         let password = byte & 0x40 != 0;
@@ -229,9 +222,8 @@ impl ConnectFlags {
     }
 
     fn as_byte(self) -> u8 {
-        let will = self.will.map_or(0, |(qos, retain)| {
-            0x04 | (qos as u8) << 3 | u8::from(retain) << 5
-        });
+        let will =
+            self.will.map_or(0, |(qos, retain)| 0x04 | (qos as u8) << 3 | u8::from(retain) << 5);
         u8::from(self.username) << 7
             | u8::from(self.password) << 6
             | u8::from(self.clean_start) << 1

@@ -17,10 +17,7 @@ pub struct Disconnect<'a> {
 impl<'a> Disconnect<'a> {
     /// A Reason Code without properties.
     pub const fn new(reason: ReasonCode) -> Self {
-        Self {
-            reason,
-            properties: Properties::EMPTY,
-        }
+        Self { reason, properties: Properties::EMPTY }
     }
 
     /// Parses `frame`; 5.0 may leave out what is 0x00 or empty.
@@ -60,9 +57,7 @@ impl<'a> Disconnect<'a> {
             return Err(Violation::protocol_error(what));
         }
         if self.properties.server_reference().is_some() {
-            return Err(Violation::protocol_error(
-                "a client sent a Server Reference",
-            ));
+            return Err(Violation::protocol_error("a client sent a Server Reference"));
         }
         Ok(())
     }

@@ -165,11 +165,7 @@ impl<'a> UnsubAck<'a> {
             }
             Layout::V5 => ReasonCodes::decode(&mut reader, PacketType::UnsubAck)?,
         };
-        Ok(Self {
-            packet_id,
-            properties,
-            codes,
-        })
+        Ok(Self { packet_id, properties, codes })
     }
 
     /// Appends the packet; before 5.0 with nothing but the identifier.

@@ -104,9 +104,7 @@ pub struct SubscribeFilters<'a> {
 
 impl<'a> SubscribeFilters<'a> {
     fn decode(reader: &mut Reader<'a>, layout: Layout) -> Result<Self, Violation> {
-        let filters = Self {
-            block: reader.rest(),
-        };
+        let filters = Self { block: reader.rest() };
         if reader.is_empty() {
             return Err(Violation::protocol_error("a SUBSCRIBE has no Topic Filter"));
         }

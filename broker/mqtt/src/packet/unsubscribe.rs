@@ -23,13 +23,9 @@ pub struct UnsubscribeFilters<'a> {
 
 impl<'a> UnsubscribeFilters<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Violation> {
-        let filters = Self {
-            block: reader.rest(),
-        };
+        let filters = Self { block: reader.rest() };
         if reader.is_empty() {
-            return Err(Violation::protocol_error(
-                "an UNSUBSCRIBE has no Topic Filter",
-            ));
+            return Err(Violation::protocol_error("an UNSUBSCRIBE has no Topic Filter"));
         }
         while !reader.is_empty() {
             reader.string()?;

@@ -36,13 +36,7 @@ impl<'a> Will<'a> {
             let what = "a will that says it is UTF-8 is not";
             return Err(Violation::new(ReasonCode::PayloadFormatInvalid, what));
         }
-        Ok(Self {
-            topic,
-            payload,
-            qos,
-            retain,
-            properties,
-        })
+        Ok(Self { topic, payload, qos, retain, properties })
     }
 
     pub(super) fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) {

@@ -54,43 +54,24 @@ fn qos() -> impl Strategy<Value = QoS> {
 }
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        vec(any::<u8>(), 0..40),
-        (100..20_000_usize).prop_map(|len| vec![0xff; len])
-    ]
+    prop_oneof![vec(any::<u8>(), 0..40), (100..20_000_usize).prop_map(|len| vec![0xff; len])]
 }
 
 fn options() -> impl Strategy<Value = SubscribeOptions> {
-    let handling = [
-        RetainHandling::Send,
-        RetainHandling::SendIfNew,
-        RetainHandling::DoNotSend,
-    ];
-    (
-        qos(),
-        any::<bool>(),
-        any::<bool>(),
-        select(handling.to_vec()),
+    let handling = [RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DoNotSend];
+    (qos(), any::<bool>(), any::<bool>(), select(handling.to_vec())).prop_map(
+        |(qos, no_local, retain_as_published, retain_handling)| SubscribeOptions {
+            qos,
+            no_local,
+            retain_as_published,
+            retain_handling,
+        },
     )
-        .prop_map(
-            |(qos, no_local, retain_as_published, retain_handling)| SubscribeOptions {
-                qos,
-                no_local,
-                retain_as_published,
-                retain_handling,
-            },
-        )
 }
 
 fn value() -> impl Strategy<Value = OwnedValue> {
-    (any::<bool>(), 1..u32::MAX, text(), vec(any::<u8>(), 0..12)).prop_map(
-        |(flag, number, text, bytes)| OwnedValue {
-            flag,
-            number,
-            text,
-            bytes,
-        },
-    )
+    (any::<bool>(), 1..u32::MAX, text(), vec(any::<u8>(), 0..12))
+        .prop_map(|(flag, number, text, bytes)| OwnedValue { flag, number, text, bytes })
 }
 
 pub(crate) fn parts() -> impl Strategy<Value = Parts> {
@@ -98,24 +79,10 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
     let count = all.len();
     let properties = subsequence(all, 0..=count)
         .prop_shuffle()
-        .prop_flat_map(|ids| {
-            ids.into_iter()
-                .map(|id| (Just(id), value()))
-                .collect::<Vec<_>>()
-        });
-    let header = (
-        select(&VERSIONS[..]),
-        1..=u16::MAX,
-        any::<u32>(),
-        any::<[bool; 6]>(),
-        qos(),
-    );
+        .prop_flat_map(|ids| ids.into_iter().map(|id| (Just(id), value())).collect::<Vec<_>>());
+    let header = (select(&VERSIONS[..]), 1..=u16::MAX, any::<u32>(), any::<[bool; 6]>(), qos());
     let texts = ([text(), text(), text()], topic(), payload());
-    let lists = (
-        vec((text(), options()), 1..5),
-        any::<Index>(),
-        vec(any::<Index>(), 1..6),
-    );
+    let lists = (vec((text(), options()), 1..5), any::<Index>(), vec(any::<Index>(), 1..6));
     let user_properties = vec((text(), text()), 0..3);
     (header, texts, lists, properties, user_properties).prop_map(
         |(header, texts, lists, properties, user_properties)| Parts {
@@ -137,12 +104,7 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
 }
 
 fn property<'a>(id: u8, value: &'a OwnedValue) -> Property<'a> {
-    let OwnedValue {
-        flag,
-        number,
-        text,
-        bytes,
-    } = value;
+    let OwnedValue { flag, number, text, bytes } = value;
     let number16 = (*number as u16).max(1);
     match id {
         0x01 => Property::PayloadFormatIndicator(false),
@@ -278,11 +240,8 @@ impl Parts {
         let properties = self.properties(PropertyContext::Publish);
         let properties = properties.as_properties();
         let has_id = self.qos != QoS::AtMostOnce;
-        let flags = PublishFlags {
-            dup: self.bits[0] && has_id,
-            qos: self.qos,
-            retain: self.bits[1],
-        };
+        let flags =
+            PublishFlags { dup: self.bits[0] && has_id, qos: self.qos, retain: self.bits[1] };
         let leaves_topic_out = self.bits[2] && properties.topic_alias().is_some();
         let topic = (!leaves_topic_out).then(|| TopicName::new(&self.topic).unwrap());
         see(Packet::Publish(Publish {
@@ -295,25 +254,25 @@ impl Parts {
     }
 
     fn with_acks(&self, see: &mut impl FnMut(Packet<'_>)) {
-        let mut ack = |packet, context, wrap: fn(Ack<'_>) -> Packet<'_>| {
-            see(wrap(Ack {
+        for (packet, context) in [
+            (PacketType::PubAck, PropertyContext::PubAck),
+            (PacketType::PubRec, PropertyContext::PubRec),
+            (PacketType::PubRel, PropertyContext::PubRel),
+            (PacketType::PubComp, PropertyContext::PubComp),
+        ] {
+            let properties = self.properties(context);
+            let ack = Ack {
                 packet_id: self.id(),
                 reason: self.reason(packet),
-                properties: self.properties(context).as_properties(),
-            }));
-        };
-        ack(PacketType::PubAck, PropertyContext::PubAck, |ack| {
-            Packet::PubAck(ack)
-        });
-        ack(PacketType::PubRec, PropertyContext::PubRec, |ack| {
-            Packet::PubRec(ack)
-        });
-        ack(PacketType::PubRel, PropertyContext::PubRel, |ack| {
-            Packet::PubRel(ack)
-        });
-        ack(PacketType::PubComp, PropertyContext::PubComp, |ack| {
-            Packet::PubComp(ack)
-        });
+                properties: properties.as_properties(),
+            };
+            see(match packet {
+                PacketType::PubAck => Packet::PubAck(ack),
+                PacketType::PubRec => Packet::PubRec(ack),
+                PacketType::PubRel => Packet::PubRel(ack),
+                _ => Packet::PubComp(ack),
+            });
+        }
     }
 
     fn with_subscribe(&self, see: &mut impl FnMut(Packet<'_>)) {
@@ -339,9 +298,7 @@ impl Parts {
         }
         see(Packet::Unsubscribe(Unsubscribe {
             packet_id: self.id(),
-            properties: self
-                .properties(PropertyContext::Unsubscribe)
-                .as_properties(),
+            properties: self.properties(PropertyContext::Unsubscribe).as_properties(),
             filters: filters.as_filters(),
         }));
     }

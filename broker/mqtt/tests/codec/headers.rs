@@ -10,13 +10,7 @@ use crate::sample_packets::*;
 /// [MQTT-2.1.3-1]
 #[test]
 fn the_low_bits_of_the_first_byte_are_checked_for_every_type() {
-    for Sample {
-        name,
-        version,
-        bytes,
-        ..
-    } in samples()
-    {
+    for Sample { name, version, bytes, .. } in samples() {
         let packet_type = PacketType::from_first_byte(bytes[0]).unwrap();
         if packet_type == PacketType::Publish {
             continue;
@@ -54,22 +48,12 @@ fn type_0_is_malformed_and_auth_is_too_before_5_0() {
 #[test]
 fn a_publish_with_qos_3_or_with_dup_at_qos_0_is_malformed() {
     for version in VERSIONS {
-        let body: &[u8] = if version.is_v5() {
-            b"\0\x01t\0\x07\0"
-        } else {
-            b"\0\x01t\0\x07"
-        };
+        let body: &[u8] = if version.is_v5() { b"\0\x01t\0\x07\0" } else { b"\0\x01t\0\x07" };
         for flags in 0..16 {
             let is_legal = flags & 6 != 6 && flags & 0x0e != 8;
             let bytes = packet(0x30 | flags, body);
-            let found = decode(&bytes, version)
-                .map(drop)
-                .map_err(|refused| refused.reason);
-            let expected = if is_legal {
-                Ok(())
-            } else {
-                Err(ReasonCode::MalformedPacket)
-            };
+            let found = decode(&bytes, version).map(drop).map_err(|refused| refused.reason);
+            let expected = if is_legal { Ok(()) } else { Err(ReasonCode::MalformedPacket) };
             // At QoS 0 the identifier is payload in v3 and, in v5, no properties and then payload.
             assert_eq!(found, expected, "{flags:#x} in {version:?}");
         }
@@ -84,24 +68,13 @@ fn packets_that_only_servers_send_are_known_by_their_type() {
         .collect();
     assert_eq!(
         from_server,
-        [
-            PacketType::ConnAck,
-            PacketType::SubAck,
-            PacketType::UnsubAck,
-            PacketType::PingResp
-        ]
+        [PacketType::ConnAck, PacketType::SubAck, PacketType::UnsubAck, PacketType::PingResp]
     );
 }
 
 #[test]
 fn bytes_left_over_after_the_last_field_are_malformed() {
-    for Sample {
-        name,
-        version,
-        bytes,
-        ..
-    } in samples()
-    {
+    for Sample { name, version, bytes, .. } in samples() {
         if bytes[0] >> 4 == PacketType::Publish as u8 {
             continue;
         }
@@ -114,13 +87,7 @@ fn bytes_left_over_after_the_last_field_are_malformed() {
 
 #[test]
 fn a_body_too_short_for_its_fields_is_refused_at_once() {
-    for Sample {
-        name,
-        version,
-        bytes,
-        short_bodies,
-    } in samples()
-    {
+    for Sample { name, version, bytes, short_bodies } in samples() {
         let body = frame(bytes).body;
         for len in 0..body.len() {
             let short = packet(bytes[0], &body[..len]);
@@ -152,11 +119,7 @@ fn packet_identifier_0_is_a_protocol_error() {
         let bytes = packet(first_byte, &[rest, b"\0\0\0\0\x01a\0"].concat());
         for version in [V3_1_1, V5_0] {
             let refused = decode(&bytes, version).unwrap_err();
-            assert_eq!(
-                refused.reason,
-                ReasonCode::ProtocolError,
-                "{first_byte:#x} {version:?}"
-            );
+            assert_eq!(refused.reason, ReasonCode::ProtocolError, "{first_byte:#x} {version:?}");
         }
     }
     assert_eq!(PacketId::new(0), None);
@@ -209,11 +172,8 @@ fn a_packet_too_large_is_refused_by_its_announced_length() {
 
 #[test]
 fn a_remaining_length_longer_than_it_needs_to_be_is_taken_and_told() {
-    for header in [
-        &[0x30, 0x84, 0x00][..],
-        &[0x30, 0x84, 0x80, 0x00],
-        &[0x30, 0x84, 0x80, 0x80, 0],
-    ] {
+    for header in [&[0x30, 0x84, 0x00][..], &[0x30, 0x84, 0x80, 0x00], &[0x30, 0x84, 0x80, 0x80, 0]]
+    {
         let bytes = [header, b"\0\x01tx"].concat();
         let found = frame(&bytes);
         assert!(!found.is_minimal());
@@ -247,16 +207,7 @@ fn variable_byte_integers_are_as_long_as_the_standard_says() {
         assert_eq!(reader.variable_byte_integer(), Ok(value));
         assert!(reader.is_empty());
     }
-    for long in [
-        &b"\x80\x00"[..],
-        b"\xff\x80\x00",
-        b"\x80\x80\x80\x00",
-        b"\x80\x80\x80\x80\x01",
-    ] {
-        assert!(
-            pintle_mqtt::Reader::new(long)
-                .variable_byte_integer()
-                .is_err()
-        );
+    for long in [&b"\x80\x00"[..], b"\xff\x80\x00", b"\x80\x80\x80\x00", b"\x80\x80\x80\x80\x01"] {
+        assert!(pintle_mqtt::Reader::new(long).variable_byte_integer().is_err());
     }
 }

@@ -29,13 +29,7 @@ fn id(number: u16) -> PacketId {
 }
 
 fn will(properties: Properties<'_>, qos: QoS, retain: bool) -> Option<Will<'_>> {
-    Some(Will {
-        topic: TopicName::trusted("w"),
-        payload: b"bye",
-        qos,
-        retain,
-        properties,
-    })
+    Some(Will { topic: TopicName::trusted("w"), payload: b"bye", qos, retain, properties })
 }
 
 /// [MQTT-3.1.2-1] [MQTT-3.1.2-2]
@@ -99,31 +93,15 @@ fn a_connect_needs_nothing_but_its_header() {
 #[test]
 fn connack_of_every_version_reads_and_writes() {
     let connack = |session_present, reason, properties| {
-        Packet::ConnAck(ConnAck {
-            session_present,
-            reason,
-            properties,
-        })
+        Packet::ConnAck(ConnAck { session_present, reason, properties })
     };
     let keep_alive = properties(&[Property::ServerKeepAlive(60)]);
     let none = Properties::EMPTY;
-    check(
-        CONNACK_3_1,
-        V3_1,
-        connack(false, ReasonCode::NotAuthorized, none),
-    );
-    check(
-        CONNACK_3_1_1,
-        V3_1_1,
-        connack(true, ReasonCode::Success, none),
-    );
+    check(CONNACK_3_1, V3_1, connack(false, ReasonCode::NotAuthorized, none));
+    check(CONNACK_3_1_1, V3_1_1, connack(true, ReasonCode::Success, none));
     let packet = connack(true, ReasonCode::Success, keep_alive.as_properties());
     check(CONNACK_5_0, V5_0, packet);
-    check(
-        b"\x20\x03\0\x86\0",
-        V5_0,
-        connack(false, ReasonCode::BadUserNameOrPassword, none),
-    );
+    check(b"\x20\x03\0\x86\0", V5_0, connack(false, ReasonCode::BadUserNameOrPassword, none));
 }
 
 /// [MQTT-3.2.2-6]
@@ -219,11 +197,7 @@ fn a_publish_of_qos_0_has_no_packet_identifier() {
         properties: Properties::EMPTY,
         payload: b"\0\x07ab",
     };
-    check(
-        b"\x30\x07\0\x01t\0\x07ab",
-        V3_1_1,
-        Packet::Publish(at_most_once),
-    );
+    check(b"\x30\x07\0\x01t\0\x07ab", V3_1_1, Packet::Publish(at_most_once));
 }
 
 #[test]
@@ -236,11 +210,7 @@ fn a_publish_with_a_topic_alias_may_leave_its_topic_out() {
         properties: alias.as_properties(),
         payload: b"x",
     };
-    check(
-        b"\x30\x07\0\0\x03\x23\0\x03x",
-        V5_0,
-        Packet::Publish(publish),
-    );
+    check(b"\x30\x07\0\0\x03\x23\0\x03x", V5_0, Packet::Publish(publish));
 }
 
 /// [MQTT-2.2.1-5]
@@ -276,11 +246,7 @@ fn acknowledgements_of_5_0_are_as_short_as_they_can_be() {
     let without = Ack::new(id(7), ReasonCode::NoMatchingSubscribers);
     check(b"\x40\x03\0\x07\x10", V5_0, Packet::PubAck(without));
     let reason = ReasonCode::Success;
-    check(
-        b"\x40\x09\0\x07\0\x05\x1f\0\x02no",
-        V5_0,
-        Packet::PubAck(Ack { reason, ..ack }),
-    );
+    check(b"\x40\x09\0\x07\0\x05\x1f\0\x02no", V5_0, Packet::PubAck(Ack { reason, ..ack }));
 
     // The same in longer words.
     let success = Ok(Packet::PubAck(Ack::success(id(7))));
@@ -328,19 +294,12 @@ fn subscribe_of_every_version_reads_and_writes() {
         filters: filters.as_filters(),
     };
     check(SUBSCRIBE_5_0, V5_0, Packet::Subscribe(subscribe));
-    let entries: Vec<_> = subscribe
-        .filters
-        .iter()
-        .map(|e| (e.filter, e.options))
-        .collect();
+    let entries: Vec<_> = subscribe.filters.iter().map(|e| (e.filter, e.options)).collect();
     assert_eq!(entries, [("a", every_option), ("#", if_new)]);
 
     let mut encoded = Vec::new();
     subscribe.encode(V3_1_1, &mut encoded);
-    assert_eq!(
-        encoded, b"\x82\x0a\0\x07\0\x01a\x02\0\x01#\0",
-        "only the QoS is left in v3"
-    );
+    assert_eq!(encoded, b"\x82\x0a\0\x07\0\x01a\x02\0\x01#\0", "only the QoS is left in v3");
 }
 
 /// [MQTT-2.2.1-6] [MQTT-3.9.3-1]
@@ -354,29 +313,20 @@ fn suback_has_one_code_for_each_filter_in_order() {
     ]
     .into_iter()
     .collect();
-    let suback = SubAck {
-        packet_id: id(7),
-        properties: no.as_properties(),
-        codes: codes.as_codes(),
-    };
+    let suback =
+        SubAck { packet_id: id(7), properties: no.as_properties(), codes: codes.as_codes() };
     check(SUBACK_5_0, V5_0, Packet::SubAck(suback));
 
     let mut encoded = Vec::new();
     suback.encode(V3_1_1, &mut encoded);
-    assert_eq!(
-        encoded, b"\x90\x05\0\x07\x01\x80\x80",
-        "v3 has one code for every failure"
-    );
+    assert_eq!(encoded, b"\x90\x05\0\x07\x01\x80\x80", "v3 has one code for every failure");
 
     let Ok(Packet::SubAck(suback)) = decode(SUBACK_3_1_1, V3_1_1) else {
         panic!("no SUBACK");
     };
     let codes: Vec<_> = suback.codes.iter().map(ReasonCode::as_u8).collect();
     assert_eq!(codes, [0, 0x80, 2, 1]);
-    assert!(
-        decode(b"\x90\x03\0\x07\x87", V3_1_1).is_err(),
-        "no such code in v3"
-    );
+    assert!(decode(b"\x90\x03\0\x07\x87", V3_1_1).is_err(), "no such code in v3");
 }
 
 #[test]
@@ -391,10 +341,7 @@ fn unsubscribe_of_every_version_reads_and_writes() {
     };
     check(UNSUBSCRIBE_3_1_1, V3_1_1, Packet::Unsubscribe(unsubscribe));
     let all = properties(&[Property::UserProperty(("k", "v"))]);
-    let unsubscribe = Unsubscribe {
-        properties: all.as_properties(),
-        ..unsubscribe
-    };
+    let unsubscribe = Unsubscribe { properties: all.as_properties(), ..unsubscribe };
     check(UNSUBSCRIBE_5_0, V5_0, Packet::Unsubscribe(unsubscribe));
     assert_eq!(unsubscribe.filters.iter().collect::<Vec<_>>(), ["a", "b/"]);
 }
@@ -405,11 +352,8 @@ fn unsuback_has_codes_only_in_5_0() {
     let mut codes = ReasonCodeBuffer::new();
     codes.push(ReasonCode::Success);
     codes.push(ReasonCode::NoSubscriptionExisted);
-    let unsuback = UnsubAck {
-        packet_id: id(7),
-        properties: Properties::EMPTY,
-        codes: codes.as_codes(),
-    };
+    let unsuback =
+        UnsubAck { packet_id: id(7), properties: Properties::EMPTY, codes: codes.as_codes() };
     check(UNSUBACK_5_0, V5_0, Packet::UnsubAck(unsuback));
     let mut encoded = Vec::new();
     unsuback.encode(V3_1, &mut encoded);
@@ -438,18 +382,8 @@ fn disconnect_is_as_short_as_it_can_be() {
     check(b"\xe0\x01\x04", V5_0, Packet::Disconnect(with_will));
     let expiry = properties(&[Property::SessionExpiryInterval(30)]);
     let properties = expiry.as_properties();
-    check(
-        DISCONNECT_5_0,
-        V5_0,
-        Packet::Disconnect(Disconnect {
-            properties,
-            ..with_will
-        }),
-    );
-    assert_eq!(
-        decode(b"\xe0\x02\0\0", V5_0),
-        Ok(Packet::Disconnect(normal))
-    );
+    check(DISCONNECT_5_0, V5_0, Packet::Disconnect(Disconnect { properties, ..with_will }));
+    assert_eq!(decode(b"\xe0\x02\0\0", V5_0), Ok(Packet::Disconnect(normal)));
 
     let mut encoded = Vec::new();
     with_will.encode(V3_1_1, &mut encoded);
@@ -458,19 +392,14 @@ fn disconnect_is_as_short_as_it_can_be() {
 
 #[test]
 fn auth_reads_and_writes_in_5_0_and_does_not_exist_before() {
-    let all = properties(&[
-        Property::AuthenticationMethod("m"),
-        Property::AuthenticationData(b"\xff\0"),
-    ]);
+    let all =
+        properties(&[Property::AuthenticationMethod("m"), Property::AuthenticationData(b"\xff\0")]);
     let auth = Packet::Auth(Auth {
         reason: ReasonCode::ContinueAuthentication,
         properties: all.as_properties(),
     });
     check(AUTH_5_0, V5_0, auth);
-    let success = Packet::Auth(Auth {
-        reason: ReasonCode::Success,
-        properties: Properties::EMPTY,
-    });
+    let success = Packet::Auth(Auth { reason: ReasonCode::Success, properties: Properties::EMPTY });
     check(b"\xf0\0", V5_0, success);
 
     let mut encoded = Vec::new();
@@ -480,21 +409,12 @@ fn auth_reads_and_writes_in_5_0_and_does_not_exist_before() {
 
 #[test]
 fn every_sample_is_written_as_it_was_read() {
-    for Sample {
-        name,
-        version,
-        bytes,
-        ..
-    } in samples()
-    {
+    for Sample { name, version, bytes, .. } in samples() {
         let packet = decode(bytes, version).unwrap_or_else(|refused| panic!("{name}: {refused}"));
         let mut encoded = b"before".to_vec();
         packet.encode(version, &mut encoded);
         assert_eq!(encoded.strip_prefix(b"before"), Some(bytes), "{name}");
-        assert_eq!(
-            Some(packet.packet_type()),
-            pintle_mqtt::PacketType::from_first_byte(bytes[0])
-        );
+        assert_eq!(Some(packet.packet_type()), pintle_mqtt::PacketType::from_first_byte(bytes[0]));
     }
 }
 
@@ -531,36 +451,12 @@ fn every_packet_with_diagnostics_can_be_shortened() {
     let no = b"\x05\x1f\0\x02no";
     let bodies: [(u8, Vec<u8>, &[u8]); 8] = [
         (0x20, [b"\0\x87", &no[..]].concat(), b"\x20\x03\0\x87\0"),
-        (
-            0x40,
-            [b"\0\x07\x87", &no[..]].concat(),
-            b"\x40\x03\0\x07\x87",
-        ),
-        (
-            0x50,
-            [b"\0\x07\x87", &no[..]].concat(),
-            b"\x50\x03\0\x07\x87",
-        ),
-        (
-            0x62,
-            [b"\0\x07\x92", &no[..]].concat(),
-            b"\x62\x03\0\x07\x92",
-        ),
-        (
-            0x70,
-            [b"\0\x07\x92", &no[..]].concat(),
-            b"\x70\x03\0\x07\x92",
-        ),
-        (
-            0x90,
-            [b"\0\x07", &no[..], b"\0"].concat(),
-            b"\x90\x04\0\x07\0\0",
-        ),
-        (
-            0xb0,
-            [b"\0\x07", &no[..], b"\0"].concat(),
-            b"\xb0\x04\0\x07\0\0",
-        ),
+        (0x40, [b"\0\x07\x87", &no[..]].concat(), b"\x40\x03\0\x07\x87"),
+        (0x50, [b"\0\x07\x87", &no[..]].concat(), b"\x50\x03\0\x07\x87"),
+        (0x62, [b"\0\x07\x92", &no[..]].concat(), b"\x62\x03\0\x07\x92"),
+        (0x70, [b"\0\x07\x92", &no[..]].concat(), b"\x70\x03\0\x07\x92"),
+        (0x90, [b"\0\x07", &no[..], b"\0"].concat(), b"\x90\x04\0\x07\0\0"),
+        (0xb0, [b"\0\x07", &no[..], b"\0"].concat(), b"\xb0\x04\0\x07\0\0"),
         (0xe0, [b"\x8e", &no[..]].concat(), b"\xe0\x01\x8e"),
     ];
     for (first_byte, body, short) in bodies {
@@ -572,11 +468,7 @@ fn every_packet_with_diagnostics_can_be_shortened() {
     }
     let auth = packet(0xf0, b"\0\x09\x15\0\x01m\x1f\0\x02no");
     let mut encoded = Vec::new();
-    assert!(
-        decode(&auth, V5_0)
-            .unwrap()
-            .encode_within(V5_0, 8, &mut encoded)
-    );
+    assert!(decode(&auth, V5_0).unwrap().encode_within(V5_0, 8, &mut encoded));
     assert_eq!(encoded, b"\xf0\x06\0\x04\x15\0\x01m");
 }
 
@@ -593,19 +485,10 @@ fn a_publish_is_never_shortened() {
 #[test]
 fn secrets_and_payloads_do_not_show() {
     let connect = format!("{:?}", decode(CONNECT_3_1, V3_1).unwrap());
-    assert!(
-        connect.contains("hidden") && !connect.contains("0ssword"),
-        "{connect}"
-    );
-    assert!(
-        !connect.contains("bye") && !connect.contains("98, 121, 101"),
-        "{connect}"
-    );
+    assert!(connect.contains("hidden") && !connect.contains("0ssword"), "{connect}");
+    assert!(!connect.contains("bye") && !connect.contains("98, 121, 101"), "{connect}");
     let publish = format!("{:?}", decode(PUBLISH_5_0, V5_0).unwrap());
     assert!(publish.contains("payload_bytes: 2"), "{publish}");
     let auth = format!("{:?}", decode(AUTH_5_0, V5_0).unwrap());
-    assert!(
-        auth.contains("AuthenticationMethod") && !auth.contains("255"),
-        "{auth}"
-    );
+    assert!(auth.contains("AuthenticationMethod") && !auth.contains("255"), "{auth}");
 }

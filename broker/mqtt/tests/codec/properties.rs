@@ -14,9 +14,7 @@ fn decode_with(context: PropertyContext, properties: &[u8]) -> Result<(), Reason
     block.extend_from_slice(properties);
     let (first_byte, body) = packet_around(context, &block);
     let bytes = packet(first_byte, &body);
-    decode(&bytes, V5_0)
-        .map(drop)
-        .map_err(|refused| refused.reason)
+    decode(&bytes, V5_0).map(drop).map_err(|refused| refused.reason)
 }
 
 /// What a packet needs beside property `id` to be legal.
@@ -36,11 +34,8 @@ fn one(context: PropertyContext, id: u8, value: &[u8]) -> Vec<u8> {
 fn a_property_is_taken_exactly_where_the_standard_allows_it() {
     for &(id, name, value, allowed) in PROPERTIES {
         for context in CONTEXTS {
-            let expected = if allowed.contains(&context) {
-                Ok(())
-            } else {
-                Err(ReasonCode::ProtocolError)
-            };
+            let expected =
+                if allowed.contains(&context) { Ok(()) } else { Err(ReasonCode::ProtocolError) };
             let found = decode_with(context, &one(context, id, value));
             assert_eq!(found, expected, "{name} in {context:?}");
         }
@@ -53,17 +48,9 @@ fn a_property_given_twice_is_a_protocol_error() {
         for &context in allowed {
             let may_repeat = name == "User Property"
                 || (name == "Subscription Identifier" && context == PropertyContext::Publish);
-            let expected = if may_repeat {
-                Ok(())
-            } else {
-                Err(ReasonCode::ProtocolError)
-            };
+            let expected = if may_repeat { Ok(()) } else { Err(ReasonCode::ProtocolError) };
             let twice = [&one(context, id, value)[..], &[id], value].concat();
-            assert_eq!(
-                decode_with(context, &twice),
-                expected,
-                "{name} in {context:?}"
-            );
+            assert_eq!(decode_with(context, &twice), expected, "{name} in {context:?}");
         }
     }
 }
@@ -74,11 +61,7 @@ fn a_property_cut_short_is_malformed() {
         for &context in allowed {
             for len in 0..value.len() {
                 let found = decode_with(context, &one(context, id, &value[..len]));
-                assert_eq!(
-                    found,
-                    Err(ReasonCode::MalformedPacket),
-                    "{name} in {context:?}"
-                );
+                assert_eq!(found, Err(ReasonCode::MalformedPacket), "{name} in {context:?}");
             }
         }
     }
@@ -90,11 +73,7 @@ fn an_unknown_property_is_malformed() {
     for context in CONTEXTS {
         for id in (0..=0x7f).filter(|&id| !known(id)) {
             let found = decode_with(context, &[id, 0, 0, 0, 0]);
-            assert_eq!(
-                found,
-                Err(ReasonCode::MalformedPacket),
-                "{id:#x} in {context:?}"
-            );
+            assert_eq!(found, Err(ReasonCode::MalformedPacket), "{id:#x} in {context:?}");
         }
         let of_two_bytes = decode_with(context, b"\xa6\x01\0\x01k\0\x01v");
         assert_eq!(of_two_bytes, Err(ReasonCode::MalformedPacket));
@@ -123,17 +102,10 @@ fn a_property_length_that_lies_is_malformed() {
             let (first_byte, body) = packet_around(context, &block);
             let bytes = packet(first_byte, &body);
             let refused = decode(&bytes, V5_0).map(drop).unwrap_err();
-            assert_eq!(
-                refused.reason,
-                ReasonCode::MalformedPacket,
-                "{lie} in {context:?}"
-            );
+            assert_eq!(refused.reason, ReasonCode::MalformedPacket, "{lie} in {context:?}");
         }
         let (first_byte, body) = packet_around(context, b"\xff\xff\xff\xff\x7f");
-        assert!(
-            decode(&packet(first_byte, &body), V5_0).is_err(),
-            "{context:?}"
-        );
+        assert!(decode(&packet(first_byte, &body), V5_0).is_err(), "{context:?}");
     }
 }
 
@@ -150,18 +122,10 @@ fn a_value_out_of_range_is_a_protocol_error() {
         (0x08, b"\0\x01#"),
     ];
     for (id, value) in booleans.into_iter().chain(others) {
-        let allowed = PROPERTIES
-            .iter()
-            .find(|property| property.0 == id)
-            .unwrap()
-            .3;
+        let allowed = PROPERTIES.iter().find(|property| property.0 == id).unwrap().3;
         for &context in allowed {
             let found = decode_with(context, &one(context, id, value));
-            assert_eq!(
-                found,
-                Err(ReasonCode::ProtocolError),
-                "{id:#x} in {context:?}"
-            );
+            assert_eq!(found, Err(ReasonCode::ProtocolError), "{id:#x} in {context:?}");
         }
     }
 }
@@ -177,11 +141,7 @@ fn values_at_the_edge_of_their_range_are_taken() {
         (PropertyContext::Publish, 0x02, b"\0\0\0\0"),
         (PropertyContext::Connect, 0x11, b"\xff\xff\xff\xff"),
     ] {
-        assert_eq!(
-            decode_with(context, &one(context, id, value)),
-            Ok(()),
-            "{id:#x}"
-        );
+        assert_eq!(decode_with(context, &one(context, id, value)), Ok(()), "{id:#x}");
     }
 }
 
@@ -192,10 +152,7 @@ fn authentication_data_without_a_method_is_a_protocol_error() {
     assert_eq!(connect, Err(ReasonCode::ProtocolError));
     let auth = decode_with(PropertyContext::Auth, data);
     assert_eq!(auth, Err(ReasonCode::ProtocolError));
-    assert_eq!(
-        decode_with(PropertyContext::Auth, b""),
-        Err(ReasonCode::ProtocolError)
-    );
+    assert_eq!(decode_with(PropertyContext::Auth, b""), Err(ReasonCode::ProtocolError));
     let auth = decode(b"\xf0\x01\x18", V5_0).unwrap_err();
     assert_eq!(auth.reason, ReasonCode::ProtocolError);
 }
@@ -258,11 +215,7 @@ fn every_getter_finds_its_property() {
     }
     let all = buffer.as_properties();
     assert_eq!(all.iter().count(), PROPERTIES.len());
-    assert!(
-        all.iter()
-            .map(|property| property.id())
-            .eq(PROPERTIES.iter().map(|p| p.0))
-    );
+    assert!(all.iter().map(|property| property.id()).eq(PROPERTIES.iter().map(|p| p.0)));
     assert_eq!(all.payload_format_indicator(), Some(true));
     assert_eq!(all.message_expiry_interval(), Some(1));
     assert_eq!(all.content_type(), Some("c"));
@@ -277,6 +230,7 @@ fn every_getter_finds_its_property() {
     assert_eq!(all.request_problem_information(), Some(false));
     assert_eq!(all.will_delay_interval(), Some(5));
     assert_eq!(all.request_response_information(), Some(true));
+    assert_eq!(all.response_information(), Some("info"));
     assert_eq!(all.server_reference(), Some("s"));
     assert_eq!(all.reason_string(), Some("why"));
     assert_eq!(all.receive_maximum(), Some(6));

@@ -24,11 +24,7 @@ fn message<'a>(
     payload: &'a [u8],
 ) -> Publish<'a> {
     Publish {
-        flags: PublishFlags {
-            dup: false,
-            qos,
-            retain,
-        },
+        flags: PublishFlags { dup: false, qos, retain },
         topic: Some(TopicName::trusted("t")),
         packet_id: (qos != QoS::AtMostOnce).then(|| id(9)),
         properties,
@@ -62,18 +58,11 @@ fn run_of(frames: &[u8], layout: Layout) -> Run<'_> {
 }
 
 fn form(layout: Layout, qos: QoS, retain: bool) -> WireForm {
-    WireForm {
-        layout,
-        qos,
-        retain,
-    }
+    WireForm { layout, qos, retain }
 }
 
 fn payloads(frames: &[u8], layout: Layout) -> Vec<Vec<u8>> {
-    run_of(frames, layout)
-        .iter()
-        .map(|(publish, _)| publish.payload.to_vec())
-        .collect()
+    run_of(frames, layout).iter().map(|(publish, _)| publish.payload.to_vec()).collect()
 }
 
 #[test]
@@ -81,10 +70,7 @@ fn a_run_knows_its_packets() {
     let frames = three(QoS::AtLeastOnce, Layout::V3);
     let run = run_of(&frames, Layout::V3);
     assert_eq!(run.topic().as_str(), "t");
-    assert_eq!(
-        (run.qos(), run.retain(), run.count()),
-        (QoS::AtLeastOnce, false, 3)
-    );
+    assert_eq!((run.qos(), run.retain(), run.count()), (QoS::AtLeastOnce, false, 3));
     assert_eq!(run.head().payload, b"one");
     let split: Vec<&[u8]> = run.iter().map(|(_, bytes)| bytes).collect();
     assert_eq!(split.concat(), frames);
@@ -92,39 +78,51 @@ fn a_run_knows_its_packets() {
 }
 
 #[test]
+fn packets_are_alike_if_only_payload_and_packet_identifier_differ() {
+    for layout in [Layout::V3, Layout::V5] {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+            let first = message(qos, false, Properties::EMPTY, b"one");
+            let second =
+                Publish { packet_id: first.packet_id.map(PacketId::next), payload: b"", ..first };
+            assert_eq!(alike(&first, &encoded(&second, layout), layout), Some(second));
+
+            let retained = message(qos, true, Properties::EMPTY, b"one");
+            assert_eq!(alike(&first, &encoded(&retained, layout), layout), None);
+            let topic = Some(TopicName::trusted("T"));
+            let elsewhere = encoded(&Publish { topic, ..first }, layout);
+            assert_eq!(alike(&first, &elsewhere, layout), None);
+        }
+    }
+    let first = message(QoS::AtLeastOnce, false, Properties::EMPTY, b"");
+    let mut properties = PropertyBuffer::new();
+    properties.push(Property::ContentType("c"));
+    let with_properties = Publish { properties: properties.as_properties(), ..first };
+    assert_eq!(alike(&first, &encoded(&with_properties, Layout::V5), Layout::V5), None);
+    assert_eq!(alike(&with_properties, &encoded(&first, Layout::V5), Layout::V5), None);
+    for bad in [&b"\x32\x05\0\x01t\0\0"[..], b"\x32\x04\0\x01t\0", b"\x32\x01\0", b"\x32\x02\0\x02"]
+    {
+        assert_eq!(alike(&first, bad, Layout::V3), None);
+    }
+    assert_eq!(alike(&first, b"\x32\x05\0\x01t\0\x01", Layout::V5), None);
+}
+
+fn alike<'a>(head: &Publish<'a>, frame: &'a [u8], layout: Layout) -> Option<Publish<'a>> {
+    head.decode_alike(&Frame::split(frame, u32::MAX).unwrap().unwrap(), layout)
+}
+
+#[test]
 fn a_run_of_one_packet_is_exactly_that() {
-    let frame = encoded(
-        &message(QoS::AtMostOnce, true, Properties::EMPTY, b"x"),
-        Layout::V5,
-    );
+    let frame = encoded(&message(QoS::AtMostOnce, true, Properties::EMPTY, b"x"), Layout::V5);
     let run = Run::single(&frame, Layout::V5).unwrap();
     assert_eq!((run.count(), run.frames()), (1, &frame[..]));
 
     let reason = |frame: &[u8]| Run::single(frame, Layout::V5).map(drop).unwrap_err().reason;
-    assert_eq!(
-        reason(&[&frame[..], b"!"].concat()),
-        ReasonCode::MalformedPacket
-    );
-    assert_eq!(
-        reason(&frame[..frame.len() - 1]),
-        ReasonCode::MalformedPacket
-    );
-    assert_eq!(
-        reason(b"\x30\x84\x00\0\x01t\0"),
-        ReasonCode::MalformedPacket
-    );
-    assert_eq!(
-        reason(b"\x30\x06\0\0\x03\x23\0\x01"),
-        ReasonCode::ProtocolError
-    );
-    assert_eq!(
-        reason(b"\x30\x07\0\x01t\x03\x23\0\x01"),
-        ReasonCode::ProtocolError
-    );
-    assert_eq!(
-        reason(b"\x3a\x06\0\x01t\0\x01\0"),
-        ReasonCode::ProtocolError
-    );
+    assert_eq!(reason(&[&frame[..], b"!"].concat()), ReasonCode::MalformedPacket);
+    assert_eq!(reason(&frame[..frame.len() - 1]), ReasonCode::MalformedPacket);
+    assert_eq!(reason(b"\x30\x84\x00\0\x01t\0"), ReasonCode::MalformedPacket);
+    assert_eq!(reason(b"\x30\x06\0\0\x03\x23\0\x01"), ReasonCode::ProtocolError);
+    assert_eq!(reason(b"\x30\x07\0\x01t\x03\x23\0\x01"), ReasonCode::ProtocolError);
+    assert_eq!(reason(b"\x3a\x06\0\x01t\0\x01\0"), ReasonCode::ProtocolError);
 }
 
 #[test]
@@ -154,33 +152,21 @@ fn a_lower_qos_takes_the_packet_identifier_away() {
     let mut publication = Publication::new(run_of(&frames, Layout::V3), RECEIVED);
     let lowered = publication.encoded(form(Layout::V3, QoS::AtMostOnce, false));
     assert_eq!(lowered, three(QoS::AtMostOnce, Layout::V3));
-    let lowered = publication
-        .encoded(form(Layout::V5, QoS::AtLeastOnce, true))
-        .to_vec();
+    let lowered = publication.encoded(form(Layout::V5, QoS::AtLeastOnce, true)).to_vec();
     let run = run_of(&lowered, Layout::V5);
-    assert_eq!(
-        (run.qos(), run.retain(), run.count()),
-        (QoS::AtLeastOnce, true, 3)
-    );
+    assert_eq!((run.qos(), run.retain(), run.count()), (QoS::AtLeastOnce, true, 3));
     assert!(run.iter().all(|(publish, _)| publish.packet_id.is_some()));
-    assert_eq!(
-        payloads(&lowered, Layout::V5),
-        payloads(&frames, Layout::V3)
-    );
+    assert_eq!(payloads(&lowered, Layout::V5), payloads(&frames, Layout::V3));
 }
 
 #[test]
 fn properties_are_dropped_for_v3_and_none_are_made_up_for_v5() {
     let mut properties = PropertyBuffer::new();
     properties.push(Property::UserProperty(("k", "v")));
-    let frame = encoded(
-        &message(QoS::AtMostOnce, false, properties.as_properties(), b"x"),
-        Layout::V5,
-    );
+    let frame =
+        encoded(&message(QoS::AtMostOnce, false, properties.as_properties(), b"x"), Layout::V5);
     let mut publication = Publication::new(Run::single(&frame, Layout::V5).unwrap(), RECEIVED);
-    let v3 = publication
-        .encoded(form(Layout::V3, QoS::AtMostOnce, false))
-        .to_vec();
+    let v3 = publication.encoded(form(Layout::V3, QoS::AtMostOnce, false)).to_vec();
     assert_eq!(v3, b"\x30\x04\0\x01tx");
     let mut publication = Publication::new(Run::single(&v3, Layout::V3).unwrap(), RECEIVED);
     let v5 = publication.encoded(form(Layout::V5, QoS::AtMostOnce, false));
@@ -191,10 +177,8 @@ fn properties_are_dropped_for_v3_and_none_are_made_up_for_v5() {
 fn a_publication_expires_when_its_interval_has_passed() {
     let mut properties = PropertyBuffer::new();
     properties.push(Property::MessageExpiryInterval(10));
-    let frame = encoded(
-        &message(QoS::AtMostOnce, false, properties.as_properties(), b"x"),
-        Layout::V5,
-    );
+    let frame =
+        encoded(&message(QoS::AtMostOnce, false, properties.as_properties(), b"x"), Layout::V5);
     let mut publication = Publication::new(Run::single(&frame, Layout::V5).unwrap(), RECEIVED);
     assert_eq!(publication.received_at(), RECEIVED);
     assert_eq!(publication.expires_at(), Timestamp::from_millis(15_000));
@@ -322,10 +306,7 @@ fn a_kept_run_is_a_publication_again() {
     assert_eq!(again.run().count(), 3);
     assert_eq!(again.received_at(), RECEIVED);
     let shared: Arc<KeptRun> = again.kept(&Budget::new(u64::MAX));
-    assert!(
-        Arc::ptr_eq(&kept, &shared),
-        "it is not copied a second time"
-    );
+    assert!(Arc::ptr_eq(&kept, &shared), "it is not copied a second time");
 }
 
 #[test]
@@ -335,10 +316,7 @@ fn a_kept_run_is_walked_by_offset() {
     let (first, second_at) = kept.message_at(0).unwrap();
     let (second, third_at) = kept.message_at(second_at).unwrap();
     let (third, end) = kept.message_at(third_at).unwrap();
-    assert_eq!(
-        [first.payload, second.payload, third.payload],
-        [&b"one"[..], b"", b"three"]
-    );
+    assert_eq!([first.payload, second.payload, third.payload], [&b"one"[..], b"", b"three"]);
     assert_eq!(end as usize, frames.len());
     let counts = [0, second_at, third_at, end, end + 1].map(|at| kept.count_from(at));
     assert_eq!(counts, [3, 2, 1, 0, 0]);

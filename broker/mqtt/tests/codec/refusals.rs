@@ -44,10 +44,7 @@ fn what_is_no_connect_is_not_answered() {
     let error = Connect::decode(&frame(b"\xc0\0")).unwrap_err();
     assert_eq!(error.version, None);
     assert_eq!(error.violation.reason, ReasonCode::ProtocolError);
-    assert_eq!(
-        error.to_string(),
-        "the first packet is not a CONNECT (0x82)"
-    );
+    assert_eq!(error.to_string(), "the first packet is not a CONNECT (0x82)");
 }
 
 /// [MQTT-2.1.3-1]
@@ -71,11 +68,8 @@ fn connect_flags_that_contradict_each_other_are_malformed() {
                 && flags & 0x18 != 0x18
                 && (has_will || flags & 0x38 == 0)
                 && (version == V5_0 || flags & 0xc0 != 0x40);
-            let expected = if is_legal {
-                Ok(())
-            } else {
-                Err((ReasonCode::MalformedPacket, Some(version)))
-            };
+            let expected =
+                if is_legal { Ok(()) } else { Err((ReasonCode::MalformedPacket, Some(version))) };
             assert_eq!(connect(&body), expected, "{flags:#010b} in {version:?}");
         }
     }
@@ -133,26 +127,11 @@ fn a_will_that_could_not_be_published_refuses_the_connect() {
         |will: &[u8]| connect(&[b"\0\x04MQTT\x05\x06\0\0\0\0\x01c", will].concat()).unwrap_err();
     let v5 = Some(V5_0);
     assert_eq!(refused(b"\0\0\0\0\0"), (ReasonCode::TopicNameInvalid, v5));
-    assert_eq!(
-        refused(b"\0\0\x03a/+\0\0"),
-        (ReasonCode::TopicNameInvalid, v5)
-    );
-    assert_eq!(
-        refused(b"\0\0\x01#\0\0"),
-        (ReasonCode::TopicNameInvalid, v5)
-    );
-    assert_eq!(
-        refused(b"\0\0\x01w\0\x05cut"),
-        (ReasonCode::MalformedPacket, v5)
-    );
-    assert_eq!(
-        refused(b"\x02\x01\x01\0\x01w\0\x01\xff"),
-        (ReasonCode::PayloadFormatInvalid, v5)
-    );
-    assert_eq!(
-        refused(b"\x03\x23\0\x01\0\x01w\0\0"),
-        (ReasonCode::ProtocolError, v5)
-    );
+    assert_eq!(refused(b"\0\0\x03a/+\0\0"), (ReasonCode::TopicNameInvalid, v5));
+    assert_eq!(refused(b"\0\0\x01#\0\0"), (ReasonCode::TopicNameInvalid, v5));
+    assert_eq!(refused(b"\0\0\x01w\0\x05cut"), (ReasonCode::MalformedPacket, v5));
+    assert_eq!(refused(b"\x02\x01\x01\0\x01w\0\x01\xff"), (ReasonCode::PayloadFormatInvalid, v5));
+    assert_eq!(refused(b"\x03\x23\0\x01\0\x01w\0\0"), (ReasonCode::ProtocolError, v5));
 }
 
 fn refusal(bytes: &[u8], version: ProtocolVersion) -> ReasonCode {
@@ -166,33 +145,21 @@ fn a_publish_to_a_wildcard_is_refused() {
         for version in VERSIONS {
             let none: &[u8] = if version.is_v5() { b"\0" } else { b"" };
             let body = [&[0, topic.len() as u8], topic.as_bytes(), none, b"x"].concat();
-            assert_eq!(
-                refusal(&packet(0x30, &body), version),
-                ReasonCode::TopicNameInvalid
-            );
+            assert_eq!(refusal(&packet(0x30, &body), version), ReasonCode::TopicNameInvalid);
         }
     }
 }
 
 #[test]
 fn a_publish_without_topic_or_alias_is_refused() {
-    assert_eq!(
-        refusal(&packet(0x30, b"\0\0x"), V3_1_1),
-        ReasonCode::MalformedPacket
-    );
-    assert_eq!(
-        refusal(&packet(0x30, b"\0\0\0x"), V5_0),
-        ReasonCode::ProtocolError
-    );
+    assert_eq!(refusal(&packet(0x30, b"\0\0x"), V3_1_1), ReasonCode::MalformedPacket);
+    assert_eq!(refusal(&packet(0x30, b"\0\0\0x"), V5_0), ReasonCode::ProtocolError);
 }
 
 #[test]
 fn a_payload_that_says_it_is_text_must_be_text() {
     let body = |payload: &[u8]| packet(0x30, &[b"\0\x01t\x02\x01\x01", payload].concat());
-    assert_eq!(
-        refusal(&body(b"\xff"), V5_0),
-        ReasonCode::PayloadFormatInvalid
-    );
+    assert_eq!(refusal(&body(b"\xff"), V5_0), ReasonCode::PayloadFormatInvalid);
     assert!(decode(&body("ä\0\u{ffff}".as_bytes()), V5_0).is_ok());
     let unspecified = packet(0x30, b"\0\x01t\x02\x01\x00\xff");
     assert!(decode(&unspecified, V5_0).is_ok());
@@ -202,19 +169,9 @@ fn a_payload_that_says_it_is_text_must_be_text() {
 #[test]
 fn a_subscribe_or_unsubscribe_without_a_filter_is_a_protocol_error() {
     for version in VERSIONS {
-        let body: &[u8] = if version.is_v5() {
-            b"\0\x07\0"
-        } else {
-            b"\0\x07"
-        };
-        assert_eq!(
-            refusal(&packet(0x82, body), version),
-            ReasonCode::ProtocolError
-        );
-        assert_eq!(
-            refusal(&packet(0xa2, body), version),
-            ReasonCode::ProtocolError
-        );
+        let body: &[u8] = if version.is_v5() { b"\0\x07\0" } else { b"\0\x07" };
+        assert_eq!(refusal(&packet(0x82, body), version), ReasonCode::ProtocolError);
+        assert_eq!(refusal(&packet(0xa2, body), version), ReasonCode::ProtocolError);
     }
 }
 
@@ -228,9 +185,7 @@ fn subscription_options_are_checked_bit_by_bit() {
             // A good entry before it, so that every entry is looked at.
             let body = [b"\0\x07", none, b"\0\x01a\0\0\x01b", &[options]].concat();
             let bytes = packet(0x82, &body);
-            let found = decode(&bytes, version)
-                .map(drop)
-                .map_err(|refused| refused.reason);
+            let found = decode(&bytes, version).map(drop).map_err(|refused| refused.reason);
             let expected = if options & reserved != 0 {
                 Err(ReasonCode::MalformedPacket)
             } else if options & 3 == 3 || options & 0x30 == 0x30 {
@@ -252,11 +207,7 @@ fn a_bad_filter_leaves_its_subscribe_readable() {
     let taken: Vec<_> = subscribe
         .filters
         .iter()
-        .map(|entry| {
-            SubscriptionFilter::new(entry.filter)
-                .map(drop)
-                .map_err(|e| e.reason)
-        })
+        .map(|entry| SubscriptionFilter::new(entry.filter).map(drop).map_err(|e| e.reason))
         .collect();
     let invalid = Err(ReasonCode::TopicFilterInvalid);
     assert_eq!(taken, [Ok(()), invalid, invalid]);
@@ -264,16 +215,7 @@ fn a_bad_filter_leaves_its_subscribe_readable() {
 
 #[test]
 fn a_suback_without_codes_is_a_protocol_error() {
-    assert_eq!(
-        refusal(b"\x90\x03\0\x07\0", V5_0),
-        ReasonCode::ProtocolError
-    );
-    assert_eq!(
-        refusal(b"\x90\x02\0\x07", V3_1_1),
-        ReasonCode::ProtocolError
-    );
-    assert_eq!(
-        refusal(b"\xb0\x03\0\x07\0", V5_0),
-        ReasonCode::ProtocolError
-    );
+    assert_eq!(refusal(b"\x90\x03\0\x07\0", V5_0), ReasonCode::ProtocolError);
+    assert_eq!(refusal(b"\x90\x02\0\x07", V3_1_1), ReasonCode::ProtocolError);
+    assert_eq!(refusal(b"\xb0\x03\0\x07\0", V5_0), ReasonCode::ProtocolError);
 }

@@ -72,14 +72,8 @@ samples! {
 
 /// The one packet in `bytes`.
 pub(crate) fn frame(bytes: &[u8]) -> Frame<'_> {
-    let frame = Frame::split(bytes, u32::MAX)
-        .unwrap()
-        .expect("the packet is cut short");
-    assert_eq!(
-        frame.bytes.len(),
-        bytes.len(),
-        "bytes are left over behind the packet"
-    );
+    let frame = Frame::split(bytes, u32::MAX).unwrap().expect("the packet is cut short");
+    assert_eq!(frame.bytes.len(), bytes.len(), "bytes are left over behind the packet");
     frame
 }
 

@@ -60,24 +60,15 @@ fn packets_with(content: &[u8]) -> Vec<(String, pintle_mqtt::ProtocolVersion, Ve
         };
         let none: &[u8] = if version.is_v5() { b"\0" } else { b"" };
         let connect = |flags: u8, rest: &[&[u8]]| {
-            packet(
-                0x10,
-                &[head, &[flags], b"\0\0", none, &rest.concat()].concat(),
-            )
+            packet(0x10, &[head, &[flags], b"\0\0", none, &rest.concat()].concat())
         };
         let mut place = |name: &str, bytes| all.push((name.to_owned(), version, bytes));
         place("Client Identifier", connect(0x02, &[s]));
         place("Will Topic", connect(0x06, &[b"\0\x01c", none, s, b"\0\0"]));
         place("User Name", connect(0x82, &[b"\0\x01c", s]));
         place("Topic Name", packet(0x30, &[s, none].concat()));
-        place(
-            "Topic Filter",
-            packet(0x82, &[b"\0\x07", none, s, b"\0"].concat()),
-        );
-        place(
-            "Topic Filter to drop",
-            packet(0xa2, &[b"\0\x07", none, s].concat()),
-        );
+        place("Topic Filter", packet(0x82, &[b"\0\x07", none, s, b"\0"].concat()));
+        place("Topic Filter to drop", packet(0xa2, &[b"\0\x07", none, s].concat()));
     }
     for (id, name, _, allowed) in PROPERTIES.iter().filter(|p| is_string(p.0)) {
         for &context in *allowed {
@@ -91,11 +82,7 @@ fn packets_with(content: &[u8]) -> Vec<(String, pintle_mqtt::ProtocolVersion, Ve
     }
     for (key, value) in [(s, &b"\0\x01v"[..]), (&b"\0\x01k"[..], s)] {
         let properties = [b"\x26", key, value].concat();
-        all.push(with_properties(
-            "User Property",
-            PropertyContext::Publish,
-            &properties,
-        ));
+        all.push(with_properties("User Property", PropertyContext::Publish, &properties));
     }
     all
 }
@@ -111,30 +98,18 @@ fn with_properties(
 ) -> (String, pintle_mqtt::ProtocolVersion, Vec<u8>) {
     let block = [&[properties.len() as u8], properties].concat();
     let (first_byte, body) = packet_around(context, &block);
-    (
-        format!("{name} in {context:?}"),
-        V5_0,
-        packet(first_byte, &body),
-    )
+    (format!("{name} in {context:?}"), V5_0, packet(first_byte, &body))
 }
 
 /// [MQTT-1.5.4-1] [MQTT-1.5.4-2]
 #[test]
 fn a_string_that_is_not_text_is_malformed_wherever_it_stands() {
     for &(what, bad) in REFUSED {
-        for content in [
-            bad.to_vec(),
-            [b"a", bad, b"z"].concat(),
-            ["ä".as_bytes(), bad].concat(),
-        ] {
+        for content in [bad.to_vec(), [b"a", bad, b"z"].concat(), ["ä".as_bytes(), bad].concat()] {
             assert!(!is_mqtt_string(&content), "{what}");
             for (place, version, bytes) in packets_with(&content) {
                 let refused = decode(&bytes, version).expect_err(&format!("{what} as {place}"));
-                assert_eq!(
-                    refused.reason,
-                    ReasonCode::MalformedPacket,
-                    "{what} as {place}"
-                );
+                assert_eq!(refused.reason, ReasonCode::MalformedPacket, "{what} as {place}");
             }
         }
     }
