@@ -37,7 +37,12 @@ impl QueueBounds {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { parts: VecDeque::new(), messages: 0, bytes: 0, soonest_expiry: Timestamp::NEVER }
+        Self {
+            parts: VecDeque::with_capacity(1),
+            messages: 0,
+            bytes: 0,
+            soonest_expiry: Timestamp::NEVER,
+        }
     }
 }
 

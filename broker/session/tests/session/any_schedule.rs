@@ -209,12 +209,12 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// [MQTT-4.3.2-3] [MQTT-4.3.3-6] [MQTT-2.2.1-4] [MQTT-3.3.4-9] [MQTT-4.4.0-1]
     #[test]
     fn every_message_arrives_as_its_qos_promises(
-        steps in prop::collection::vec(step(), 1..250),
+        steps in prop::collection::vec(step(), 1..160),
         outbox_bytes_max in prop_oneof![Just(usize::MAX), 100_usize..2000],
         ids_used in prop_oneof![15 => Just(1), 1 => 65_480_u32..65_535],
     ) {
@@ -240,7 +240,7 @@ proptest! {
 
     #[test]
     fn a_bounded_queue_loses_exactly_what_it_counts(
-        steps in prop::collection::vec(step(), 1..250),
+        steps in prop::collection::vec(step(), 1..160),
         queue_messages_max in 0_u32..20,
         queue_bytes_max in 50_u64..1000,
         drops_newest in any::<bool>(),

@@ -121,3 +121,22 @@ fn a_maximum_of_0_towards_v3_clients_counts_as_1() {
 
     assert_eq!((tally.sent, tally.queued), (1, 1));
 }
+
+#[test]
+fn what_waits_is_told_apart_from_what_can_go() {
+    let mut c = Conversation::with_receive_maximum(1);
+    assert!(!c.outbound.has_waiting());
+    c.deliver(&Sample::new(AtLeastOnce, &["a", "b"]));
+    assert!(c.outbound.has_waiting());
+    assert!(!c.can_drain());
+
+    c.puback(1);
+    c.drain();
+
+    assert!(!c.outbound.has_waiting());
+    c.deliver(&Sample::new(AtLeastOnce, &["c"]));
+    c.disconnect();
+    c.terms.receive_maximum = 2;
+    c.connect();
+    assert!(!c.outbound.has_waiting());
+}

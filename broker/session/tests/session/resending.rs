@@ -182,21 +182,23 @@ fn a_full_outbox_spreads_what_is_sent_again() {
 #[test]
 fn an_acknowledgement_that_comes_before_its_message_was_sent_again_counts() {
     let mut c = Conversation::v5();
-    c.deliver(&Sample::new(AtLeastOnce, &["a", "b", "c", "d"]));
+    c.deliver(&Sample::new(AtLeastOnce, &["a", "b", "c", "d", "e"]));
     c.disconnect();
     c.terms.receive_maximum = 1;
     c.connect();
 
-    assert_eq!(c.puback(3), Done);
-    assert_eq!(c.puback(4), Done);
-    assert_eq!(c.puback(4), Unknown);
+    for id in [2, 5, 4] {
+        assert_eq!(c.puback(id), Done);
+        assert_eq!(c.puback(id), Unknown);
+    }
 
     assert!(!c.can_drain());
     c.puback(1);
     c.drain();
-    assert_eq!(summary(&mut c), [again(1, "a"), again(2, "b")]);
-    assert_eq!(c.puback(2), Done);
+    assert_eq!(summary(&mut c), [again(1, "a"), again(3, "c")]);
+    assert_eq!(c.puback(3), Done);
     c.assert_at_rest();
+    assert_eq!(c.deliver(&Sample::new(AtLeastOnce, &["f"])), sent(1));
 }
 
 #[test]
@@ -241,4 +243,6 @@ fn what_the_new_connection_cannot_take_counts_as_delivered() {
     assert_eq!(summary(&mut c), [again(1, "a"), again(3, "b")]);
     assert_eq!(c.puback(2), Unknown);
     assert_eq!(c.outbound.inflight_len(), 2);
+    assert!(!c.outbound.has_waiting());
+    assert_eq!(c.deliver(&Sample::new(AtLeastOnce, &["c"])), sent(1));
 }
