@@ -81,7 +81,7 @@ impl Core {
             cohorts: CohortTable::new(bounds.cohorts_max),
             errands: Errands::new(bounds.publish_queue_max),
             message_bytes_max: bounds.message_bytes_max,
-            generation: AtomicU64::new(1),
+            generation: AtomicU64::new(next_generation()),
             broker: RwLock::new(None),
             runtime: Handle::try_current().map_or_else(|_| OnceLock::new(), OnceLock::from),
             began: Instant::now(),
@@ -108,7 +108,7 @@ impl Core {
     }
 
     pub(crate) fn raise_generation(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.generation.fetch_max(next_generation(), Ordering::AcqRel);
     }
 
     /// Everything derived from decisions and cohorts is to be asked again.
@@ -141,6 +141,12 @@ impl Core {
         let noted = self.runtime.get().cloned();
         noted.or_else(|| Handle::try_current().ok())
     }
+}
+
+/// Generations are given once in a process, so that those of two tables are never taken for one.
+fn next_generation() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 fn wanted_events(slots: &[Arc<Slot>]) -> EventKinds {
