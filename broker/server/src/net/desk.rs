@@ -1,0 +1,217 @@
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use pintle_engine::Worker;
+
+use super::clock::{Clock, CoarseTime};
+use super::connection::{Conn, Writer};
+use super::signals::Signal;
+
+/// What a worker thread has at hand, and shares with no other.
+pub(super) struct Desk {
+    is_staffed: Cell<bool>,
+    clock: Cell<Option<Clock>>,
+    batch_time: Cell<CoarseTime>,
+    engine: RefCell<Option<Worker>>,
+    read_buffer: RefCell<Vec<u8>>,
+    /// Connections of any worker that have something to be sent by the end of the turn.
+    deferred: RefCell<VecDeque<Arc<Conn>>>,
+    pump: RefCell<Option<Waker>>,
+    connections: RefCell<Vec<Option<Arc<Conn>>>>,
+    free_places: RefCell<Vec<usize>>,
+    paused: RefCell<Vec<Arc<Conn>>>,
+    spare_buffers: RefCell<Vec<Vec<u8>>>,
+    load: RefCell<Option<Arc<AtomicUsize>>>,
+}
+
+/// One buffer a worker, for whoever reads.
+pub(super) const READ_BUFFER_BYTES: usize = 128 * 1024;
+const SPARE_BUFFERS_MAX: usize = 64;
+const SPARE_BUFFER_BYTES_MIN: usize = 4 * 1024;
+const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// In how many ticks the sweep comes to every connection: within 0.8 s.
+const SWEEP_TICKS: usize = 8;
+
+thread_local! {
+    static DESK: Desk = const { Desk::new() };
+}
+
+/// Runs `f` with this thread's desk.
+///
+/// # Panics
+/// While the thread is ending, when no task runs any more.
+pub(super) fn at_desk<R>(f: impl FnOnce(&Desk) -> R) -> R {
+    DESK.with(f)
+}
+
+/// Notes `conn` down for the end of this worker's turn; gives it back where no worker runs.
+pub(super) fn defer(conn: Arc<Conn>) -> Result<(), Arc<Conn>> {
+    let mut conn = Some(conn);
+    let _ = DESK.try_with(|desk| {
+        if desk.is_staffed.get() {
+            desk.defer(conn.take());
+        }
+    });
+    conn.map_or(Ok(()), Err)
+}
+
+/// An empty buffer that need not grow first, if there is one.
+pub(super) fn spare_buffer() -> Vec<u8> {
+    DESK.try_with(|desk| desk.spare_buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+}
+
+/// Keeps a buffer for the next who needs one, if it is worth it.
+pub(super) fn recycle(mut buffer: Vec<u8>) {
+    if !(SPARE_BUFFER_BYTES_MIN..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
+        return;
+    }
+    buffer.clear();
+    let _ = DESK.try_with(|desk| {
+        let mut spare = desk.spare_buffers.borrow_mut();
+        if desk.is_staffed.get() && spare.len() < SPARE_BUFFERS_MAX {
+            spare.push(buffer);
+        }
+    });
+}
+
+impl Desk {
+    const fn new() -> Self {
+        Self {
+            is_staffed: Cell::new(false),
+            clock: Cell::new(None),
+            batch_time: Cell::new(CoarseTime(0)),
+            engine: RefCell::new(None),
+            read_buffer: RefCell::new(Vec::new()),
+            deferred: RefCell::new(VecDeque::new()),
+            pump: RefCell::new(None),
+            connections: RefCell::new(Vec::new()),
+            free_places: RefCell::new(Vec::new()),
+            paused: RefCell::new(Vec::new()),
+            spare_buffers: RefCell::new(Vec::new()),
+            load: RefCell::new(None),
+        }
+    }
+
+    /// Makes this thread a worker.
+    pub(super) fn open(&self, worker: Worker, clock: Clock, load: Arc<AtomicUsize>) {
+        self.engine.replace(Some(worker));
+        self.clock.set(Some(clock));
+        self.read_buffer.replace(vec![0; READ_BUFFER_BYTES]);
+        self.load.replace(Some(load));
+        self.is_staffed.set(true);
+    }
+
+    /// Ends what [`Desk::open`] began; sends first what is still to be sent.
+    pub(super) fn close(&self) {
+        while self.flush_deferred(usize::MAX) {}
+        self.is_staffed.set(false);
+        self.paused.take();
+        self.connections.take();
+        self.spare_buffers.take();
+        self.pump.take();
+        self.engine.take();
+    }
+
+    /// Runs `f` with the engine's worker, which is told the time first. Nothing if it is in use.
+    pub(super) fn with_worker<R>(&self, f: impl FnOnce(&mut Worker) -> R) -> Option<R> {
+        let mut engine = self.engine.try_borrow_mut().ok()?;
+        let worker = engine.as_mut()?;
+        let now = self.clock.get()?.now();
+        self.batch_time.set(CoarseTime::of(now));
+        worker.set_now(now);
+        Some(f(worker))
+    }
+
+    /// When the engine's worker was last used: the present moment for who has just used it.
+    pub(super) fn batch_time(&self) -> CoarseTime {
+        self.batch_time.get()
+    }
+
+    pub(super) fn now(&self) -> CoarseTime {
+        CoarseTime::of(self.clock.get().map(Clock::now).unwrap_or_default())
+    }
+
+    pub(super) fn read_buffer(&self) -> &RefCell<Vec<u8>> {
+        &self.read_buffer
+    }
+
+    /// Takes a connection in; returns its place, to be given back with [`Desk::leave`].
+    pub(super) fn take_in(&self, conn: Arc<Conn>) -> usize {
+        let mut connections = self.connections.borrow_mut();
+        let place = self.free_places.borrow_mut().pop().unwrap_or(connections.len());
+        match connections.get_mut(place) {
+            Some(free) => *free = Some(conn),
+            None => connections.push(Some(conn)),
+        }
+        place
+    }
+
+    pub(super) fn leave(&self, place: usize) {
+        if let Some(taken) = self.connections.borrow_mut().get_mut(place)
+            && taken.take().is_some()
+        {
+            self.free_places.borrow_mut().push(place);
+        }
+        self.lighten();
+    }
+
+    /// One connection less is served here, or about to be.
+    pub(super) fn lighten(&self) {
+        if let Some(load) = &*self.load.borrow() {
+            load.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells `conn` at the next tick that its pause is over.
+    pub(super) fn pause(&self, conn: Arc<Conn>) {
+        self.paused.borrow_mut().push(conn);
+    }
+
+    /// What is due every tick: ends pauses, and tells one part of the connections if their peers
+    /// have been silent for too long.
+    pub(super) fn tick(&self, count: usize) {
+        for conn in self.paused.take() {
+            conn.signal(Signal::Retry);
+        }
+        let now = self.now();
+        let connections = self.connections.borrow();
+        let part = connections.iter().skip(count % SWEEP_TICKS).step_by(SWEEP_TICKS);
+        for conn in part.flatten().filter(|conn| conn.is_silent_too_long(now)) {
+            conn.signal(Signal::Silent);
+        }
+    }
+
+    fn defer(&self, conn: Option<Arc<Conn>>) {
+        let mut deferred = self.deferred.borrow_mut();
+        let was_empty = deferred.is_empty();
+        deferred.extend(conn);
+        drop(deferred);
+        if was_empty && let Some(pump) = &*self.pump.borrow() {
+            pump.wake_by_ref();
+        }
+    }
+
+    /// Ready once something is deferred; the task that asks is the pump.
+    pub(super) fn poll_deferred(&self, task: &Context<'_>) -> Poll<()> {
+        let mut pump = self.pump.borrow_mut();
+        if !pump.as_ref().is_some_and(|pump| pump.will_wake(task.waker())) {
+            *pump = Some(task.waker().clone());
+        }
+        if self.deferred.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Sends for at most `receivers_max` of the deferred; whether some are left.
+    pub(super) fn flush_deferred(&self, receivers_max: usize) -> bool {
+        for _ in 0..receivers_max {
+            // A statement of its own, so that the list is free while the connection is flushed.
+            let next = self.deferred.borrow_mut().pop_front();
+            let Some(conn) = next else { return false };
+            conn.flush(Writer::Anyone);
+        }
+        !self.deferred.borrow().is_empty()
+    }
+}

@@ -1,0 +1,132 @@
+use super::client::{connect_packet, pattern, publish_packet, subscribe_packet};
+use super::*;
+
+#[test]
+fn packets_may_be_cut_anywhere() {
+    let house = House::open();
+    let mut client = house.client("a");
+    client.subscribe("t", 0);
+
+    let packet = publish_packet("t", b"cut at every place");
+    for at in 1..packet.len() {
+        client.send(&packet[..at]);
+        client.send(&packet[at..]);
+        assert_eq!(client.receive_payload("t"), b"cut at every place");
+    }
+}
+
+#[test]
+fn packets_may_come_byte_by_byte() {
+    let house = House::open();
+    let mut client = Client::silent(client::tcp(house.address));
+    let mut bytes = connect_packet(4, "a", 0);
+    bytes.extend(subscribe_packet("t", 0));
+    bytes.extend(publish_packet("t", b"drop by drop"));
+
+    for byte in bytes {
+        client.send(&[byte]);
+    }
+
+    assert_eq!(client.receive().first_byte, 0x20);
+    assert_eq!(client.receive().first_byte, 0x90);
+    assert_eq!(client.receive_payload("t"), b"drop by drop");
+}
+
+#[test]
+fn packets_may_be_joined() {
+    let house = House::open();
+    let mut client = Client::silent(client::tcp(house.address));
+    let mut bytes = connect_packet(4, "a", 0);
+    bytes.extend(subscribe_packet("t", 0));
+    for number in 0..5000_u32 {
+        bytes.extend(publish_packet("t", &number.to_be_bytes()));
+    }
+
+    client.send(&bytes);
+
+    assert_eq!(client.receive().first_byte, 0x20);
+    assert_eq!(client.receive().first_byte, 0x90);
+    for number in 0..5000_u32 {
+        assert_eq!(client.receive_payload("t"), number.to_be_bytes());
+    }
+}
+
+#[test]
+fn packets_of_every_length_around_the_buffers_come_whole() {
+    let house = House::open();
+    let mut client = house.client("a");
+    client.subscribe("t", 0);
+
+    for len in [0, 1, 60, 4096, 65_529, 65_530, 65_537, 131_065, 131_072, 200_000, 1_000_000] {
+        client.publish("t", &pattern(len));
+        assert_eq!(client.receive_payload("t"), pattern(len));
+    }
+}
+
+#[test]
+fn long_and_short_packets_may_alternate_in_one_stream() {
+    let house = House::open();
+    let mut client = house.client("a");
+    client.subscribe("t", 0);
+
+    let mut bytes = Vec::new();
+    for len in [70_000, 3, 100_000, 0, 66_000] {
+        bytes.extend(publish_packet("t", &pattern(len)));
+    }
+    client.send(&bytes);
+
+    for len in [70_000, 3, 100_000, 0, 66_000] {
+        assert_eq!(client.receive_payload("t"), pattern(len));
+    }
+}
+
+#[test]
+fn workers_deliver_to_each_others_connections() {
+    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut clients: Vec<_> = (0..4).map(|n| house.client(&format!("client {n}"))).collect();
+    for client in &mut clients {
+        client.subscribe("all", 0);
+    }
+
+    for round in 0..200_u32 {
+        let publisher = &mut clients[round as usize % 4];
+        publisher.publish("all", &round.to_be_bytes());
+        for client in &mut clients {
+            assert_eq!(client.receive_payload("all"), round.to_be_bytes());
+        }
+    }
+}
+
+#[test]
+fn many_publishers_on_two_workers_reach_one_receiver_each_in_order() {
+    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut receiver = house.client("receiver");
+    receiver.subscribe("t", 0);
+    let publishers: Vec<_> = (0..4_u8)
+        .map(|publisher| {
+            let mut client = house.client(&format!("publisher {publisher}"));
+            std::thread::spawn(move || {
+                for number in 0..2000_u16 {
+                    let [high, low] = number.to_be_bytes();
+                    client.publish("t", &[publisher, high, low]);
+                }
+                client.ping();
+            })
+        })
+        .collect();
+
+    let mut next = [0_u16; 4];
+    for _ in 0..8000 {
+        let payload = receiver.receive_payload("t");
+        let number = u16::from_be_bytes([payload[1], payload[2]]);
+        assert_eq!(number, std::mem::replace(&mut next[usize::from(payload[0])], number + 1));
+    }
+
+    publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
+}
+
+#[test]
+fn an_idle_connection_costs_one_small_task() {
+    assert!(size_of::<super::super::connection_task::ConnTask>() <= 128);
+    assert!(size_of::<super::super::connection::Conn>() <= 256);
+}
