@@ -1,0 +1,197 @@
+//! The broker put together: configuration, plugins, engine, workers and listeners.
+
+mod chain_spec;
+mod error;
+mod file_watch;
+mod listen;
+mod reload;
+mod running;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+use pintle_engine::Engine;
+use pintle_plugin_api::{Plugin, Settings};
+use pintle_plugin_host::{PluginHost, PluginSpec};
+use pintle_ports::Broker as BrokerPort;
+use tokio::runtime::{self, Runtime};
+use tracing::{info, warn};
+
+pub use error::StartError;
+pub use listen::Listening;
+pub use reload::{ReloadError, Reloaded};
+pub use running::Running;
+
+pub(crate) use chain_spec::chain_spec;
+pub(crate) use error::load_problem;
+pub(crate) use file_watch::FileWatch;
+pub(crate) use listen::plain_passwords;
+
+use crate::config::{Config, ListenerConfig, Protocol, Sources};
+use crate::net::{Net, NetSettings};
+use crate::telemetry::Telemetry;
+use listen::start_listening;
+use reload::Current;
+
+/// The way to a running broker: [`Broker::builder`].
+#[derive(Debug)]
+pub struct Broker;
+
+impl Broker {
+    /// A broker to be told what it should be.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+/// What a broker should be. Without a word it is what `pintle` is without a configuration.
+#[derive(Default)]
+pub struct Builder {
+    config: Option<Config>,
+    sources: Option<Sources>,
+    binds: Vec<String>,
+    plugins: Vec<PluginSpec>,
+    telemetry: Option<Telemetry>,
+}
+
+impl Builder {
+    /// Takes this configuration.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Takes the configuration from here, and again with [`Running::reload`].
+    #[must_use]
+    pub fn sources(mut self, sources: Sources) -> Self {
+        self.sources = Some(sources);
+        self
+    }
+
+    /// Listens for MQTT at this address, beside the listeners of a configuration and instead of
+    /// those that are there without one. Port 0 lets the system choose.
+    #[must_use]
+    pub fn listen(mut self, bind: &str) -> Self {
+        self.binds.push(bind.to_owned());
+        self
+    }
+
+    /// Adds a plugin that wants all topics and no settings, grants or failure policies. It is asked
+    /// before those of the configuration.
+    #[must_use]
+    pub fn plugin(self, name: &str, plugin: impl Plugin) -> Self {
+        self.plugin_with(PluginSpec::new(name, Arc::new(plugin)))
+    }
+
+    /// Adds a plugin with everything that can be said of one.
+    #[must_use]
+    pub fn plugin_with(mut self, plugin: PluginSpec) -> Self {
+        self.plugins.push(plugin);
+        self
+    }
+
+    /// Lets a reload change the filter of this log too.
+    #[must_use]
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(telemetry);
+        self
+    }
+
+    /// Starts it. Its threads are its own, so it needs no runtime.
+    ///
+    /// # Errors
+    /// If the configuration or a plugin has a fault, or an address is taken.
+    pub fn start(mut self) -> Result<Running, StartError> {
+        let config = self.take_config()?;
+        let runtime = background_runtime()?;
+        let (host, settings) = load_plugins(&config, &self.plugins, &runtime)?;
+        config.check_anonymity(host.has_authenticator())?;
+        let engine = Engine::new(config.limits.engine.clone(), host.hooks());
+        let net = Net::start(Arc::clone(&engine), net_settings(&config))?;
+        report(&config, host.has_authenticator());
+        let listening = start_listening(&net, &config, host.has_authenticator())?;
+        host.connect_broker(Arc::clone(&engine) as Arc<dyn BrokerPort>);
+        let background = host.run();
+        let control =
+            thread::Builder::new().name("pintle-control".to_owned()).spawn(move || {
+                runtime.block_on(background);
+                // A check of a password that is still at work has nobody to answer to any more.
+                runtime.shutdown_background();
+            })?;
+        info!("State is kept in memory for now and is lost at exit.");
+        Ok(Running {
+            net: Some(net),
+            current: Mutex::new(Current::new(config, settings)),
+            listening,
+            engine,
+            host,
+            control: Some(control),
+            sources: self.sources,
+            telemetry: self.telemetry,
+        })
+    }
+
+    fn take_config(&mut self) -> Result<Config, StartError> {
+        let given = match (self.config.take(), &self.sources) {
+            (Some(config), _) => Some(config),
+            (None, Some(sources)) => Some(Config::load(sources)?),
+            (None, None) => None,
+        };
+        let has_own = given.is_some();
+        let mut config = match given {
+            Some(config) => config,
+            None => Config::load(&Sources::default())?,
+        };
+        if !has_own && !self.binds.is_empty() {
+            config.listeners.clear();
+        }
+        for bind in &self.binds {
+            let address = bind.parse().map_err(|_| StartError::Bind(bind.clone()))?;
+            let listener = ListenerConfig::new(address, Protocol::Mqtt, &config.limits);
+            config.listeners.push(listener);
+        }
+        Ok(config)
+    }
+}
+
+fn background_runtime() -> Result<Runtime, StartError> {
+    let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+    Ok(runtime)
+}
+
+/// Loads the plugins where the host finds the threads for checks that take long; returns their
+/// settings beside it.
+fn load_plugins(
+    config: &Config,
+    own: &[PluginSpec],
+    runtime: &Runtime,
+) -> Result<(Arc<PluginHost>, BTreeMap<String, Settings>), StartError> {
+    let spec = chain_spec(config, own)?;
+    let settings = reload::settings_of(&spec);
+    let _inside = runtime.enter();
+    let host = PluginHost::load(spec).map_err(|error| load_problem(config, &error))?;
+    Ok((Arc::new(host), settings))
+}
+
+fn net_settings(config: &Config) -> NetSettings {
+    NetSettings {
+        workers: config.workers,
+        connections_max: config.limits.connections_max as usize,
+        handshake_timeout: config.limits.handshake_timeout,
+    }
+}
+
+/// Tells what somebody should look at before anything is served.
+fn report(config: &Config, has_authenticator: bool) {
+    let version = env!("CARGO_PKG_VERSION");
+    info!("Pintle {version} serves MQTT 3.1, 3.1.1 and 5.0 with {} worker(s).", config.workers);
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    for warning in plain_passwords(config, has_authenticator) {
+        warn!("{warning}");
+    }
+}
