@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `pintle`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pintle_server::cli::main()
+}
