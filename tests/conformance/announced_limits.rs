@@ -57,12 +57,10 @@ fn a_will_above_the_maximum_qos_refuses_the_connect() {
 fn a_retained_publish_where_there_is_no_retain_ends_the_connection() {
     let broker = broker_with("retain_available = false");
     announces(&broker, &Prop::RetainAvailable(0));
-    for version in Version::ALL {
-        let mut client = broker.client(version, "c");
-        client.publishes("t", "allowed");
-        client.send(&Publish::new("t", "x").retained());
-        client.is_refused_with(0x9A);
-    }
+    let mut client = broker.v5("c");
+    client.publishes("t", "allowed");
+    client.send(&Publish::new("t", "x").retained());
+    client.is_refused_with(0x9A);
 }
 
 /// [MQTT-3.2.2-13]
@@ -71,9 +69,25 @@ fn a_retained_will_where_there_is_no_retain_refuses_the_connect() {
     let broker = broker_with("retain_available = false");
     let connect = Connect::new("c").will(Will::new("will", "x").retained());
     assert_eq!(broker.refuses(V5, &connect), 0x9A);
+}
+
+/// A client of v3 cannot know, and its messages are delivered but not kept.
+#[test]
+fn where_there_is_no_retain_v3_clients_are_served_without_it() {
+    let broker = broker_with("retain_available = false");
+    let mut watch = broker.v5("watch");
+    watch.subscribes("#", 0);
     for version in Version::V3 {
-        assert_ne!(broker.refuses(version, &connect), 0);
+        let will = Will::new("will", "gone").retained();
+        let mut client = broker.connect(version, &Connect::new("c").will(will));
+        client.retains("t", "live");
+        client.drops();
+        watch.receives("t", "live");
+        watch.receives("will", "gone");
     }
+    let mut late = broker.v5("late");
+    late.subscribes("#", 0);
+    late.receives_nothing();
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn a_removed_user_is_disconnected_when_the_file_is_read_again() {
     let without_ann = USERS.lines().nth(1).expect("the line of bob");
     fs::write(broker.file("users"), without_ann).expect("the file is written");
     broker.signal("HUP");
-    ann.is_refused_with(0x98);
+    ann.is_refused_with(0x87);
     bob.receives_nothing();
     let code = broker.refuses(V5, &self::ann());
     assert!(is_refusal(V5, code));
@@ -212,7 +212,7 @@ fn saving_the_file_is_enough_for_a_new_hash_to_count() {
     let mut ann = broker.connect(V5, &ann());
     let mut bob = broker.connect(V5, &Connect::new("b").username("bob").password("secret"));
     fs::write(broker.file("users"), USERS_WITH_A_NEW_HASH).expect("the file is written");
-    ann.is_refused_with(0x98);
+    ann.is_refused_with(0x87);
     bob.receives_nothing();
     assert!(is_refusal(V5, broker.refuses(V5, &self::ann())));
     broker.connect(V5, &Connect::new("a").username("ann").password("other"));

@@ -99,12 +99,12 @@ fn a_packet_above_the_brokers_maximum_ends_the_connection() {
     let mut client = broker.open(V5);
     let connack = client.connects(&Connect::new("c"));
     assert!(connack.props.contains(&Prop::MaximumPacketSize(200)), "{connack:?}");
-    let exact = Publish::new("t", "x".repeat(200 - 6));
+    let exact = Publish::new("t", "x".repeat(200 - 7));
     assert_eq!(exact.encode(V5).len(), 200);
     client.subscribes("t", 0);
     client.publish(&exact);
     assert_eq!(client.takes().packet_len, 200);
-    client.send(&Publish::new("t", "x".repeat(200 - 6 + 1)));
+    client.send(&Publish::new("t", "x".repeat(200 - 7 + 1)));
     client.is_refused_with(0x95);
     for version in Version::V3 {
         let mut client = broker.client(version, "c");

@@ -96,6 +96,7 @@ fn a_session_may_go_on_over_another_transport() {
         assert!(next.connects(&keeping).session_present);
         house.broker.v5("p").publishes_at(1, "t", "x");
         next.receives("t", "x");
+        next.is_heard();
     }
     tcp.is_refused_with(0x8E);
     tls.is_refused_with(0x8E);
