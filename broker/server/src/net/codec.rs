@@ -1,6 +1,4 @@
-use std::mem;
-
-use tracing::debug;
+use std::{fmt, mem};
 
 use super::desk;
 use super::tls::{Tls, TlsState};
@@ -15,13 +13,29 @@ pub(super) struct Codec {
 }
 
 /// How a codec has fared with what the peer sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum CodecState {
     Open,
     /// The peer has ended the stream as TLS or WebSocket have it.
     Closed,
     /// The peer broke the rules of TLS or WebSocket; it has been told in the bytes to send.
-    Broken,
+    Broken(CodecViolation),
+}
+
+/// What the peer did against the rules.
+#[derive(Debug)]
+pub(super) enum CodecViolation {
+    Tls(rustls::Error),
+    WebSocket(&'static str),
+}
+
+impl fmt::Display for CodecViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(error) => write!(f, "TLS: {error}"),
+            Self::WebSocket(what) => write!(f, "WebSocket: {what}"),
+        }
+    }
 }
 
 impl Codec {
@@ -88,7 +102,7 @@ impl Codec {
 
 impl CodecState {
     fn or(self, other: Self) -> Self {
-        if self == Self::Open { other } else { self }
+        if matches!(self, Self::Open) { other } else { self }
     }
 }
 
@@ -96,10 +110,7 @@ fn decode_tls(tls: &mut Tls, bytes: &[u8], plain: &mut Vec<u8>, wire: &mut Vec<u
     match tls.open(bytes, plain, wire) {
         Ok(TlsState::Open) => CodecState::Open,
         Ok(TlsState::Closed) => CodecState::Closed,
-        Err(error) => {
-            debug!(%error, "TLS failed.");
-            CodecState::Broken
-        }
+        Err(error) => CodecState::Broken(CodecViolation::Tls(error)),
     }
 }
 
@@ -112,9 +123,6 @@ fn decode_websocket(
     match websocket.open(bytes, mqtt, wire) {
         WebSocketState::Open => CodecState::Open,
         WebSocketState::Closed => CodecState::Closed,
-        WebSocketState::Broken(why) => {
-            debug!(why, "WebSocket failed.");
-            CodecState::Broken
-        }
+        WebSocketState::Broken(what) => CodecState::Broken(CodecViolation::WebSocket(what)),
     }
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::clock::CoarseTime;
 use super::codec::Codec;
 use super::desk;
-use super::limits::Seat;
+use super::limits::Permit;
 use super::outgoing::{Begun, Outgoing, Step};
 use super::signals::{Signal, Signals};
 
@@ -36,7 +36,7 @@ pub(super) struct Conn {
     busy: AtomicBool,
     heard_at: AtomicU32,
     silence_millis_max: AtomicU32,
-    seat: Seat,
+    permit: Permit,
 }
 
 /// Who writes, and with what.
@@ -56,11 +56,17 @@ enum Sent {
     Broken,
 }
 
+/// A broken socket is an error here and no signal, as it is with the standard library's sockets.
+#[cfg(target_vendor = "apple")]
+const SEND_FLAGS: i32 = 0;
+#[cfg(not(target_vendor = "apple"))]
+const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
+
 /// From how many bytes a turn the outbox is given a buffer in exchange.
 const BUSY_BYTES: usize = 16 * 1024;
 
 impl Conn {
-    pub(super) fn new(io: TcpStream, seat: Seat, only_owner_writes: bool) -> Self {
+    pub(super) fn new(io: TcpStream, permit: Permit, only_owner_writes: bool) -> Self {
         Self {
             io,
             owner: OnceLock::new(),
@@ -72,16 +78,16 @@ impl Conn {
             busy: AtomicBool::new(false),
             heard_at: AtomicU32::new(0),
             silence_millis_max: AtomicU32::new(0),
-            seat,
+            permit,
         }
     }
 
     pub(super) fn peer(&self) -> SocketAddr {
-        self.seat.peer()
+        self.permit.peer()
     }
 
     pub(super) fn listener(&self) -> &str {
-        self.seat.listener()
+        self.permit.listener()
     }
 
     /// Makes the task that `waker` wakes the owner; the first call counts.
@@ -272,7 +278,7 @@ impl Conn {
     }
 
     fn send_some(&self, bytes: &[u8]) -> io::Result<usize> {
-        SockRef::from(&self.io).send_with_flags(bytes, libc::MSG_NOSIGNAL)
+        SockRef::from(&self.io).send_with_flags(bytes, SEND_FLAGS)
     }
 
     fn block(&self, wire: Vec<u8>, sent: usize, more_waits: bool) {

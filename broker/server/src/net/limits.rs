@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 
 /// Counts connections in all, and lets others wait until there are none.
 #[derive(Debug)]
-pub(super) struct House {
+pub(super) struct BrokerLimit {
     connections_max: usize,
     open: AtomicUsize,
     emptied: Mutex<()>,
@@ -17,19 +17,19 @@ pub(super) struct House {
 
 /// Counts the connections of one listener, in all and per address.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct ListenerLimit {
     name: Arc<str>,
     connections_max: usize,
     connections_per_address_max: usize,
     open: AtomicUsize,
     per_address: Mutex<HashMap<IpAddr, usize>>,
-    house: Arc<House>,
+    broker: Arc<BrokerLimit>,
 }
 
 /// A connection's place within the limits; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
-    room: Arc<Room>,
+pub(super) struct Permit {
+    limit: Arc<ListenerLimit>,
     peer: SocketAddr,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Full {
     }
 }
 
-impl House {
+impl BrokerLimit {
     pub(super) fn new(connections_max: usize) -> Arc<Self> {
         Arc::new(Self {
             connections_max,
@@ -84,12 +84,12 @@ impl House {
     }
 }
 
-impl Room {
+impl ListenerLimit {
     pub(super) fn new(
         name: Arc<str>,
         connections_max: usize,
         connections_per_address_max: usize,
-        house: Arc<House>,
+        broker: Arc<BrokerLimit>,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -97,17 +97,17 @@ impl Room {
             connections_per_address_max,
             open: AtomicUsize::new(0),
             per_address: Mutex::default(),
-            house,
+            broker,
         })
     }
 
     /// Takes a place for a connection from `peer`, if every limit allows one more.
-    pub(super) fn seat(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Full> {
-        if !take_one(&self.house.open, self.house.connections_max) {
+    pub(super) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Full> {
+        if !take_one(&self.broker.open, self.broker.connections_max) {
             return Err(Full::Broker);
         }
         if !take_one(&self.open, self.connections_max) {
-            self.house.leave();
+            self.broker.leave();
             return Err(Full::Listener);
         }
         let mut per_address = self.per_address.lock();
@@ -118,29 +118,29 @@ impl Room {
             }
             drop(per_address);
             self.open.fetch_sub(1, Ordering::AcqRel);
-            self.house.leave();
+            self.broker.leave();
             return Err(Full::Address);
         }
         *count += 1;
         drop(per_address);
-        Ok(Seat { room: Arc::clone(self), peer })
+        Ok(Permit { limit: Arc::clone(self), peer })
     }
 }
 
-impl Seat {
+impl Permit {
     pub(super) const fn peer(&self) -> SocketAddr {
         self.peer
     }
 
     pub(super) fn listener(&self) -> &str {
-        &self.room.name
+        &self.limit.name
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
         let address = address_of(self.peer);
-        let mut per_address = self.room.per_address.lock();
+        let mut per_address = self.limit.per_address.lock();
         if let Some(count) = per_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -148,8 +148,8 @@ impl Drop for Seat {
             }
         }
         drop(per_address);
-        self.room.open.fetch_sub(1, Ordering::AcqRel);
-        self.room.house.leave();
+        self.limit.open.fetch_sub(1, Ordering::AcqRel);
+        self.limit.broker.leave();
     }
 }
 
@@ -172,50 +172,50 @@ mod tests {
         SocketAddr::from((address, port))
     }
 
-    fn room(in_all: usize, here: usize, per_address: usize) -> Arc<Room> {
-        Room::new("test".into(), here, per_address, House::new(in_all))
+    fn limit(in_all: usize, here: usize, per_address: usize) -> Arc<ListenerLimit> {
+        ListenerLimit::new("test".into(), here, per_address, BrokerLimit::new(in_all))
     }
 
     #[test]
     fn each_limit_refuses_by_its_name() {
         let a = peer([10, 0, 0, 1], 1);
 
-        assert_eq!(room(0, 9, 9).seat(a).unwrap_err(), Full::Broker);
-        assert_eq!(room(9, 0, 9).seat(a).unwrap_err(), Full::Listener);
-        assert_eq!(room(9, 9, 0).seat(a).unwrap_err(), Full::Address);
+        assert_eq!(limit(0, 9, 9).admit(a).unwrap_err(), Full::Broker);
+        assert_eq!(limit(9, 0, 9).admit(a).unwrap_err(), Full::Listener);
+        assert_eq!(limit(9, 9, 0).admit(a).unwrap_err(), Full::Address);
     }
 
     #[test]
     fn a_refusal_takes_no_place() {
-        let room = room(2, 2, 1);
-        let first = room.seat(peer([10, 0, 0, 1], 1)).unwrap();
+        let limit = limit(2, 2, 1);
+        let first = limit.admit(peer([10, 0, 0, 1], 1)).unwrap();
 
-        assert_eq!(room.seat(peer([10, 0, 0, 1], 2)).unwrap_err(), Full::Address);
-        let second = room.seat(peer([10, 0, 0, 2], 1)).unwrap();
+        assert_eq!(limit.admit(peer([10, 0, 0, 1], 2)).unwrap_err(), Full::Address);
+        let second = limit.admit(peer([10, 0, 0, 2], 1)).unwrap();
 
-        assert_eq!(room.house.open(), 2);
+        assert_eq!(limit.broker.open(), 2);
         drop((first, second));
-        assert_eq!(room.house.open(), 0);
-        assert!(room.per_address.lock().is_empty());
+        assert_eq!(limit.broker.open(), 0);
+        assert!(limit.per_address.lock().is_empty());
     }
 
     #[test]
     fn a_place_given_back_can_be_taken_again() {
-        let room = room(1, 1, 1);
+        let limit = limit(1, 1, 1);
         let a = peer([10, 0, 0, 1], 1);
 
-        drop(room.seat(a).unwrap());
+        drop(limit.admit(a).unwrap());
 
-        assert!(room.seat(a).is_ok());
+        assert!(limit.admit(a).is_ok());
     }
 
     #[test]
     fn an_address_counts_once_however_it_is_written() {
-        let room = room(9, 9, 1);
-        let _first = room.seat(peer([10, 0, 0, 1], 1)).unwrap();
+        let limit = limit(9, 9, 1);
+        let _first = limit.admit(peer([10, 0, 0, 1], 1)).unwrap();
 
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:2".parse().unwrap();
 
-        assert_eq!(room.seat(mapped).unwrap_err(), Full::Address);
+        assert_eq!(limit.admit(mapped).unwrap_err(), Full::Address);
     }
 }

@@ -13,7 +13,7 @@ use tracing::{debug, error, warn};
 
 use super::clock::Clock;
 use super::codec::Codec;
-use super::limits::{Full, House, Room, Seat};
+use super::limits::{BrokerLimit, Full, ListenerLimit, Permit};
 use super::origin::OriginPolicy;
 use super::throttle::Throttle;
 use super::tls::Tls;
@@ -76,7 +76,7 @@ pub(super) struct Listener {
     kind: Kind,
     tls: Option<Arc<rustls::ServerConfig>>,
     origins: Arc<OriginPolicy>,
-    room: Arc<Room>,
+    limit: Arc<ListenerLimit>,
     refusals: Throttle,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct BoundListener {
 /// A connection that has been let in, on its way to the worker that will serve it.
 pub(super) struct Arrival<S> {
     pub(super) stream: S,
-    pub(super) seat: Seat,
+    pub(super) permit: Permit,
     pub(super) listener: Arc<Listener>,
 }
 
@@ -100,8 +100,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 impl<S> Arrival<S> {
     fn with_stream<T>(self, other: impl FnOnce(S) -> io::Result<T>) -> io::Result<Arrival<T>> {
-        let Self { stream, seat, listener } = self;
-        Ok(Arrival { stream: other(stream)?, seat, listener })
+        let Self { stream, permit, listener } = self;
+        Ok(Arrival { stream: other(stream)?, permit, listener })
     }
 }
 
@@ -123,17 +123,17 @@ impl BoundListener {
     pub(super) fn bind(
         spec: ListenerSpec,
         handshake_timeout: Duration,
-        house: &Arc<House>,
+        broker: &Arc<BrokerLimit>,
     ) -> Result<(Self, SocketAddr), ListenError> {
         let socket = bind(spec.bind);
         let bound = socket.and_then(|socket| socket.local_addr().map(|address| (socket, address)));
         let (socket, address) =
             bound.map_err(|source| ListenError { address: spec.bind, source })?;
-        let room = Room::new(
+        let limit = ListenerLimit::new(
             Arc::clone(&spec.terms.name),
             spec.connections_max,
             spec.connections_per_address_max,
-            Arc::clone(house),
+            Arc::clone(broker),
         );
         let listener = Arc::new(Listener {
             terms: spec.terms,
@@ -141,7 +141,7 @@ impl BoundListener {
             kind: spec.kind,
             tls: spec.tls,
             origins: Arc::new(spec.allowed_origins),
-            room,
+            limit,
             refusals: Throttle::default(),
         });
         Ok((Self { listener, socket }, address))
@@ -182,12 +182,12 @@ impl Listener {
     }
 
     fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, crew: &Crew, clock: Clock) {
-        let seat = match self.room.seat(peer) {
-            Ok(seat) => seat,
+        let permit = match self.limit.admit(peer) {
+            Ok(permit) => permit,
             Err(full) => return self.tell_refusal(full, peer, clock),
         };
         debug!(listener = &*self.terms.name, %peer, "Connection accepted.");
-        crew.place(Arrival { stream, seat, listener: Arc::clone(self) });
+        crew.place(Arrival { stream, permit, listener: Arc::clone(self) });
     }
 
     fn tell_refusal(&self, full: Full, peer: SocketAddr, clock: Clock) {

@@ -35,7 +35,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::{debug, error};
 
 use self::clock::Clock;
-use self::limits::House;
+use self::limits::BrokerLimit;
 use self::listener::BoundListener;
 use self::worker::{Command, Crew};
 
@@ -60,7 +60,7 @@ pub struct Net {
     threads: Vec<JoinHandle<()>>,
     /// Closed once all threads have ended.
     ended: mpsc::Receiver<Infallible>,
-    house: Arc<House>,
+    connections: Arc<BrokerLimit>,
     settings: NetSettings,
 }
 
@@ -73,12 +73,12 @@ impl Net {
     pub fn start(engine: Arc<Engine>, settings: NetSettings) -> io::Result<Self> {
         raise_descriptor_limit();
         let (crew, orders) = Crew::plan(settings.workers, Clock::start());
-        let house = House::new(settings.connections_max);
+        let connections = BrokerLimit::new(settings.connections_max);
         let (ending, ended) = mpsc::channel();
         let threads: io::Result<Vec<_>> =
             orders.into_iter().map(|order| order.start(&engine, ending.clone())).collect();
         drop(ending);
-        let mut net = Self { crew, threads: Vec::new(), ended, house, settings };
+        let mut net = Self { crew, threads: Vec::new(), ended, connections, settings };
         // Those that were started end with `net` if another could not be.
         net.threads = threads?;
         Ok(net)
@@ -91,7 +91,7 @@ impl Net {
     pub fn listen(&self, spec: ListenerSpec) -> Result<SocketAddr, ListenError> {
         let address = spec.bind;
         let (bound, real_address) =
-            BoundListener::bind(spec, self.settings.handshake_timeout, &self.house)?;
+            BoundListener::bind(spec, self.settings.handshake_timeout, &self.connections)?;
         if self.crew.command_first(Command::Listen(bound)) {
             Ok(real_address)
         } else {
@@ -113,12 +113,12 @@ impl Net {
         let deadline = Instant::now() + grace;
         self.ask_first(Command::StopListening, Some(deadline));
         self.ask_first(Command::ShutDown, Some(deadline));
-        self.house.wait_until_empty(deadline);
+        self.connections.wait_until_empty(deadline);
     }
 
     /// Open connections.
     pub fn connection_count(&self) -> usize {
-        self.house.open()
+        self.connections.open()
     }
 
     /// Has the first worker do something, and waits for it.

@@ -10,8 +10,8 @@ fn is_disconnect(received: &client::Received, reason: u8) -> bool {
 
 #[test]
 fn a_peer_is_told_why_before_the_end() {
-    let house = House::open();
-    let mut client = Client::v5_over(tcp(house.address), "a");
+    let broker = TestBroker::open();
+    let mut client = Client::v5_over(tcp(broker.address), "a");
 
     client.send(&[0xc1, 0]);
 
@@ -21,8 +21,8 @@ fn a_peer_is_told_why_before_the_end() {
 
 #[test]
 fn a_peer_that_goes_on_sending_is_told_why_too() {
-    let house = House::open();
-    let mut client = Client::v5_over(tcp(house.address), "a");
+    let broker = TestBroker::open();
+    let mut client = Client::v5_over(tcp(broker.address), "a");
 
     let mut bytes = vec![0xc1, 0];
     bytes.extend(vec![0; 20_000]);
@@ -34,8 +34,8 @@ fn a_peer_that_goes_on_sending_is_told_why_too() {
 
 #[test]
 fn what_was_acknowledged_before_a_violation_reaches_the_peer_first() {
-    let house = House::open();
-    let mut client = Client::v5_over(tcp(house.address), "a");
+    let broker = TestBroker::open();
+    let mut client = Client::v5_over(tcp(broker.address), "a");
 
     client.send(&[0xc0, 0, 0xc0, 0, 0xc1, 0]);
 
@@ -47,10 +47,10 @@ fn what_was_acknowledged_before_a_violation_reaches_the_peer_first() {
 
 #[test]
 fn a_connection_taken_over_from_another_worker_is_told_so() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
-    let mut first = Client::v5_over(tcp(house.address), "a");
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut first = Client::v5_over(tcp(broker.address), "a");
 
-    let mut second = Client::v5_over(tcp(house.address), "a");
+    let mut second = Client::v5_over(tcp(broker.address), "a");
 
     assert!(is_disconnect(&first.receive(), 0x8e));
     first.receive_end();
@@ -59,19 +59,19 @@ fn a_connection_taken_over_from_another_worker_is_told_so() {
 
 #[test]
 fn a_client_that_disconnects_sees_the_end() {
-    let house = House::open();
-    let mut client = house.client("a");
+    let broker = TestBroker::open();
+    let mut client = broker.client("a");
 
     client.send(&[0xe0, 0]);
 
     client.receive_end();
-    house.wait_until_empty();
+    broker.wait_until_empty();
 }
 
 #[test]
 fn a_client_that_closes_its_side_gets_its_answers() {
-    let house = House::open();
-    let mut client = Client::silent(tcp(house.address));
+    let broker = TestBroker::open();
+    let mut client = Client::silent(tcp(broker.address));
     let mut bytes = connect_packet(4, "a", 0);
     bytes.extend(subscribe_packet("t", 0));
     bytes.extend(publish_packet("t", b"to myself"));
@@ -83,15 +83,15 @@ fn a_client_that_closes_its_side_gets_its_answers() {
     assert_eq!(client.receive().first_byte, 0x90);
     assert_eq!(client.receive_payload("t"), b"to myself");
     client.receive_end();
-    house.wait_until_empty();
+    broker.wait_until_empty();
 }
 
 #[test]
 fn a_disconnect_is_read_from_a_socket_that_can_not_be_written_any_more() {
-    let house = House::open();
-    let mut watcher = house.client("watcher");
+    let broker = TestBroker::open();
+    let mut watcher = broker.client("watcher");
     watcher.subscribe("will", 0);
-    let mut leaver = Client::silent(tcp(house.address));
+    let mut leaver = Client::silent(tcp(broker.address));
     leaver.send(&connect_with_will("leaver"));
     assert_eq!(leaver.receive().first_byte, 0x20);
     leaver.subscribe("t", 0);
@@ -119,8 +119,8 @@ fn connect_with_will(id: &str) -> Vec<u8> {
 #[test]
 fn a_handshake_that_only_drips_is_ended() {
     let settings = NetSettings { handshake_timeout: Duration::from_millis(200), ..settings() };
-    let house = House::with(settings, plain());
-    let mut dripping = tcp(house.address);
+    let broker = TestBroker::with(settings, plain());
+    let mut dripping = tcp(broker.address);
     let mut watching = Client::silent(dripping.try_clone().unwrap());
 
     let drops = connect_packet(4, &"a".repeat(60_000), 0);
@@ -133,7 +133,7 @@ fn a_handshake_that_only_drips_is_ended() {
     });
 
     assert!(watching.is_ended());
-    house.wait_until_empty();
+    broker.wait_until_empty();
     drop(stop);
     assert!(!drip.join().unwrap());
 }
@@ -141,17 +141,17 @@ fn a_handshake_that_only_drips_is_ended() {
 #[test]
 fn a_connection_that_says_nothing_is_ended() {
     let settings = NetSettings { handshake_timeout: Duration::from_millis(200), ..settings() };
-    let house = House::with(settings, plain());
+    let broker = TestBroker::with(settings, plain());
 
-    let mut client = Client::silent(tcp(house.address));
+    let mut client = Client::silent(tcp(broker.address));
 
     client.receive_end();
 }
 
 #[test]
 fn a_client_that_is_silent_longer_than_its_keep_alive_is_ended_and_told() {
-    let house = House::open();
-    let mut client = Client::silent(tcp(house.address));
+    let broker = TestBroker::open();
+    let mut client = Client::silent(tcp(broker.address));
 
     client.send(&connect_packet(5, "a", 1));
 
@@ -163,10 +163,10 @@ fn a_client_that_is_silent_longer_than_its_keep_alive_is_ended_and_told() {
 #[test]
 fn a_client_without_keep_alive_outlives_the_handshake_time_out() {
     let settings = NetSettings { handshake_timeout: Duration::from_millis(200), ..settings() };
-    let house = House::with(settings, plain());
-    let mut patient = house.client("patient");
+    let broker = TestBroker::with(settings, plain());
+    let mut patient = broker.client("patient");
 
-    let mut silent = Client::silent(tcp(house.address));
+    let mut silent = Client::silent(tcp(broker.address));
     silent.receive_end();
 
     patient.ping();
@@ -174,9 +174,9 @@ fn a_client_without_keep_alive_outlives_the_handshake_time_out() {
 
 #[test]
 fn a_graceful_end_says_goodbye_to_everybody() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, plain());
     let mut clients: Vec<_> =
-        (0..4).map(|n| Client::v5_over(tcp(house.address), &format!("client {n}"))).collect();
+        (0..4).map(|n| Client::v5_over(tcp(broker.address), &format!("client {n}"))).collect();
     let goodbyes = std::thread::spawn(move || {
         clients.iter_mut().all(|client| {
             let is_told = is_disconnect(&client.receive(), 0x8b);
@@ -185,35 +185,35 @@ fn a_graceful_end_says_goodbye_to_everybody() {
         })
     });
 
-    house.net.shut_down(Duration::from_secs(20));
+    broker.net.shut_down(Duration::from_secs(20));
 
     assert!(goodbyes.join().unwrap());
-    assert!(std::net::TcpStream::connect(house.address).is_err());
+    assert!(std::net::TcpStream::connect(broker.address).is_err());
 }
 
 #[test]
 fn a_graceful_end_does_not_wait_for_those_who_never_read() {
-    let house = House::open();
-    let mut stuck = Client::over(narrow_tcp(house.address), "stuck");
+    let broker = TestBroker::open();
+    let mut stuck = Client::over(narrow_tcp(broker.address), "stuck");
     stuck.subscribe("t", 0);
-    let mut publisher = house.client("publisher");
+    let mut publisher = broker.client("publisher");
     for _ in 0..200 {
         publisher.publish("t", &pattern(32 * 1024));
     }
     publisher.ping();
 
-    house.net.shut_down(Duration::from_millis(100));
+    broker.net.shut_down(Duration::from_millis(100));
 
     assert!(publisher.is_ended());
 }
 
 #[test]
 fn dropping_the_network_side_ends_every_connection() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
-    let mut clients: Vec<_> = (0..4).map(|n| house.client(&format!("client {n}"))).collect();
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut clients: Vec<_> = (0..4).map(|n| broker.client(&format!("client {n}"))).collect();
 
-    drop(house.net);
+    drop(broker.net);
 
     assert!(clients.iter_mut().all(Client::is_ended));
-    assert_eq!(house.engine.counters().sockets_open.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(broker.engine.counters().sockets_open.load(std::sync::atomic::Ordering::Relaxed), 0);
 }

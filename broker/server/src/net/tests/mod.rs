@@ -1,6 +1,6 @@
 mod client;
 mod closing;
-mod house;
+mod limits;
 mod open_hooks;
 mod plain;
 mod slow_receivers;
@@ -20,13 +20,13 @@ use self::open_hooks::OpenHooks;
 use super::*;
 
 /// A broker on a port of its own, and how to reach it.
-struct House {
+struct TestBroker {
     net: Net,
     engine: Arc<Engine>,
     address: SocketAddr,
 }
 
-impl House {
+impl TestBroker {
     fn open() -> Self {
         Self::with(settings(), plain())
     }
@@ -48,7 +48,7 @@ impl House {
 
     /// Returns once the broker has let go of all connections.
     fn wait_until_empty(&self) {
-        self.net.house.wait_until_empty(std::time::Instant::now() + Duration::from_secs(20));
+        self.net.connections.wait_until_empty(std::time::Instant::now() + Duration::from_secs(20));
         assert_eq!(self.net.connection_count(), 0);
     }
 }

@@ -3,8 +3,8 @@ use super::*;
 
 #[test]
 fn packets_may_be_cut_anywhere() {
-    let house = House::open();
-    let mut client = house.client("a");
+    let broker = TestBroker::open();
+    let mut client = broker.client("a");
     client.subscribe("t", 0);
 
     let packet = publish_packet("t", b"cut at every place");
@@ -17,8 +17,8 @@ fn packets_may_be_cut_anywhere() {
 
 #[test]
 fn packets_may_come_byte_by_byte() {
-    let house = House::open();
-    let mut client = Client::silent(client::tcp(house.address));
+    let broker = TestBroker::open();
+    let mut client = Client::silent(client::tcp(broker.address));
     let mut bytes = connect_packet(4, "a", 0);
     bytes.extend(subscribe_packet("t", 0));
     bytes.extend(publish_packet("t", b"drop by drop"));
@@ -34,8 +34,8 @@ fn packets_may_come_byte_by_byte() {
 
 #[test]
 fn packets_may_be_joined() {
-    let house = House::open();
-    let mut client = Client::silent(client::tcp(house.address));
+    let broker = TestBroker::open();
+    let mut client = Client::silent(client::tcp(broker.address));
     let mut bytes = connect_packet(4, "a", 0);
     bytes.extend(subscribe_packet("t", 0));
     for number in 0..5000_u32 {
@@ -53,8 +53,8 @@ fn packets_may_be_joined() {
 
 #[test]
 fn packets_of_every_length_around_the_buffers_come_whole() {
-    let house = House::open();
-    let mut client = house.client("a");
+    let broker = TestBroker::open();
+    let mut client = broker.client("a");
     client.subscribe("t", 0);
 
     for len in [0, 1, 60, 4096, 65_529, 65_530, 65_537, 131_065, 131_072, 200_000, 1_000_000] {
@@ -65,8 +65,8 @@ fn packets_of_every_length_around_the_buffers_come_whole() {
 
 #[test]
 fn long_and_short_packets_may_alternate_in_one_stream() {
-    let house = House::open();
-    let mut client = house.client("a");
+    let broker = TestBroker::open();
+    let mut client = broker.client("a");
     client.subscribe("t", 0);
 
     let mut bytes = Vec::new();
@@ -82,8 +82,8 @@ fn long_and_short_packets_may_alternate_in_one_stream() {
 
 #[test]
 fn workers_deliver_to_each_others_connections() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
-    let mut clients: Vec<_> = (0..4).map(|n| house.client(&format!("client {n}"))).collect();
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut clients: Vec<_> = (0..4).map(|n| broker.client(&format!("client {n}"))).collect();
     for client in &mut clients {
         client.subscribe("all", 0);
     }
@@ -99,12 +99,12 @@ fn workers_deliver_to_each_others_connections() {
 
 #[test]
 fn many_publishers_on_two_workers_reach_one_receiver_each_in_order() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
-    let mut receiver = house.client("receiver");
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut receiver = broker.client("receiver");
     receiver.subscribe("t", 0);
     let publishers: Vec<_> = (0..4_u8)
         .map(|publisher| {
-            let mut client = house.client(&format!("publisher {publisher}"));
+            let mut client = broker.client(&format!("publisher {publisher}"));
             std::thread::spawn(move || {
                 for number in 0..2000_u16 {
                     let [high, low] = number.to_be_bytes();

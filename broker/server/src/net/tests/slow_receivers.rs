@@ -13,12 +13,12 @@ pub(super) fn message(number: u32) -> Vec<u8> {
 
 #[test]
 fn a_receiver_that_never_reads_holds_up_nobody() {
-    let house = House::open();
-    let mut stuck = Client::over(narrow_tcp(house.address), "stuck");
+    let broker = TestBroker::open();
+    let mut stuck = Client::over(narrow_tcp(broker.address), "stuck");
     stuck.subscribe("t", 0);
-    let mut reader = house.client("reader");
+    let mut reader = broker.client("reader");
     reader.subscribe("t", 0);
-    let mut publisher = house.client("publisher");
+    let mut publisher = broker.client("publisher");
 
     for number in 0..MESSAGES {
         publisher.publish("t", &message(number));
@@ -26,15 +26,15 @@ fn a_receiver_that_never_reads_holds_up_nobody() {
     }
 
     drop((stuck, reader, publisher));
-    house.wait_until_empty();
+    broker.wait_until_empty();
 }
 
 #[test]
 fn a_receiver_that_pauses_gets_everything_in_order_when_it_reads() {
-    let house = House::open();
-    let mut receiver = Client::over(narrow_tcp(house.address), "receiver");
+    let broker = TestBroker::open();
+    let mut receiver = Client::over(narrow_tcp(broker.address), "receiver");
     receiver.subscribe("t", 1);
-    let mut publisher = house.client("publisher");
+    let mut publisher = broker.client("publisher");
 
     for number in 0..MESSAGES {
         publisher.publish_acknowledged("t", &message(number));
@@ -48,10 +48,10 @@ fn a_receiver_that_pauses_gets_everything_in_order_when_it_reads() {
 
 #[test]
 fn a_receiver_on_another_worker_may_pause_too() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
-    let mut receiver = Client::over(narrow_tcp(house.address), "receiver");
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut receiver = Client::over(narrow_tcp(broker.address), "receiver");
     receiver.subscribe("t", 1);
-    let mut publisher = house.client("publisher");
+    let mut publisher = broker.client("publisher");
 
     for number in 0..MESSAGES {
         publisher.publish_acknowledged("t", &message(number));
@@ -64,10 +64,10 @@ fn a_receiver_on_another_worker_may_pause_too() {
 
 #[test]
 fn a_slow_reader_keeps_its_order_while_messages_go_on() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, plain());
-    let mut receiver = Client::over(narrow_tcp(house.address), "receiver");
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, plain());
+    let mut receiver = Client::over(narrow_tcp(broker.address), "receiver");
     receiver.subscribe("t", 1);
-    let mut publisher = house.client("publisher");
+    let mut publisher = broker.client("publisher");
     let publishing = std::thread::spawn(move || {
         for number in 0..MESSAGES {
             publisher.publish_acknowledged("t", &message(number));
@@ -83,15 +83,15 @@ fn a_slow_reader_keeps_its_order_while_messages_go_on() {
 
 #[test]
 fn a_receiver_that_leaves_while_it_is_full_is_let_go() {
-    let house = House::open();
-    let mut stuck = Client::over(narrow_tcp(house.address), "stuck");
+    let broker = TestBroker::open();
+    let mut stuck = Client::over(narrow_tcp(broker.address), "stuck");
     stuck.subscribe("t", 1);
-    let mut publisher = house.client("publisher");
+    let mut publisher = broker.client("publisher");
     for number in 0..MESSAGES {
         publisher.publish_acknowledged("t", &message(number));
     }
 
     drop((stuck, publisher));
 
-    house.wait_until_empty();
+    broker.wait_until_empty();
 }

@@ -55,8 +55,8 @@ impl Certified {
 fn messages_of_every_length_pass_through_each_version_of_tls() {
     for version in rustls::ALL_VERSIONS {
         let certified = Certified::for_versions(&[version]);
-        let house = House::with(settings(), certified.listener());
-        let mut client = Client::over(certified.over(tcp(house.address)), "a");
+        let broker = TestBroker::with(settings(), certified.listener());
+        let mut client = Client::over(certified.over(tcp(broker.address)), "a");
         client.subscribe("t", 0);
 
         for len in [0, 1, 100, 16_384, 65_536, 200_000, 1_000_000] {
@@ -69,8 +69,8 @@ fn messages_of_every_length_pass_through_each_version_of_tls() {
 #[test]
 fn packets_cut_anywhere_into_records_come_whole() {
     let certified = Certified::new();
-    let house = House::with(settings(), certified.listener());
-    let mut client = Client::over(certified.over(tcp(house.address)), "a");
+    let broker = TestBroker::with(settings(), certified.listener());
+    let mut client = Client::over(certified.over(tcp(broker.address)), "a");
     client.subscribe("t", 0);
 
     let packet = publish_packet("t", b"record by record");
@@ -84,10 +84,10 @@ fn packets_cut_anywhere_into_records_come_whole() {
 #[test]
 fn plain_and_tls_clients_on_two_workers_reach_each_other() {
     let certified = Certified::new();
-    let house = House::with(NetSettings { workers: 2, ..settings() }, certified.listener());
-    let plain_address = house.net.listen(plain()).unwrap();
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, certified.listener());
+    let plain_address = broker.net.listen(plain()).unwrap();
     let mut secure: Vec<_> = (0..2)
-        .map(|n| Client::over(certified.over(tcp(house.address)), &format!("secure {n}")))
+        .map(|n| Client::over(certified.over(tcp(broker.address)), &format!("secure {n}")))
         .collect();
     let mut open: Vec<_> =
         (0..2).map(|n| Client::connect(plain_address, &format!("open {n}"))).collect();
@@ -107,10 +107,10 @@ fn plain_and_tls_clients_on_two_workers_reach_each_other() {
 #[test]
 fn a_tls_receiver_that_pauses_gets_everything_in_order() {
     let certified = Certified::new();
-    let house = House::with(NetSettings { workers: 2, ..settings() }, certified.listener());
-    let mut receiver = Client::over(certified.over(narrow_tcp(house.address)), "receiver");
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, certified.listener());
+    let mut receiver = Client::over(certified.over(narrow_tcp(broker.address)), "receiver");
     receiver.subscribe("t", 1);
-    let mut publisher = Client::over(certified.over(tcp(house.address)), "publisher");
+    let mut publisher = Client::over(certified.over(tcp(broker.address)), "publisher");
 
     for number in 0..MESSAGES {
         publisher.publish_acknowledged("t", &message(number));
@@ -124,8 +124,8 @@ fn a_tls_receiver_that_pauses_gets_everything_in_order() {
 #[test]
 fn last_words_and_the_end_of_the_stream_pass_through_tls() {
     let certified = Certified::new();
-    let house = House::with(settings(), certified.listener());
-    let mut client = Client::v5_over(certified.over(tcp(house.address)), "a");
+    let broker = TestBroker::with(settings(), certified.listener());
+    let mut client = Client::v5_over(certified.over(tcp(broker.address)), "a");
 
     client.send(&[0xc1, 0]);
 
@@ -138,21 +138,21 @@ fn last_words_and_the_end_of_the_stream_pass_through_tls() {
 #[test]
 fn a_client_that_does_not_speak_tls_is_ended() {
     let certified = Certified::new();
-    let house = House::with(settings(), certified.listener());
-    let mut client = Client::silent(tcp(house.address));
+    let broker = TestBroker::with(settings(), certified.listener());
+    let mut client = Client::silent(tcp(broker.address));
 
     client.send(&client::connect_packet(4, "a", 0));
 
     assert_eq!(client.receive_alert(), 0x15);
-    house.wait_until_empty();
+    broker.wait_until_empty();
 }
 
 #[test]
 fn half_a_tls_handshake_is_ended_in_time() {
     let certified = Certified::new();
     let settings = NetSettings { handshake_timeout: Duration::from_millis(200), ..settings() };
-    let house = House::with(settings, certified.listener());
-    let mut client = Client::silent(tcp(house.address));
+    let broker = TestBroker::with(settings, certified.listener());
+    let mut client = Client::silent(tcp(broker.address));
 
     client.send(&[0x16, 0x03, 0x01]);
 

@@ -58,14 +58,14 @@ impl<S: Read + Write> Write for WebStream<S> {
     }
 }
 
-fn connect(house: &House, id: &str) -> Client<WebStream<std::net::TcpStream>> {
-    Client::over(WebStream::open(tcp(house.address), house.address), id)
+fn connect(broker: &TestBroker, id: &str) -> Client<WebStream<std::net::TcpStream>> {
+    Client::over(WebStream::open(tcp(broker.address), broker.address), id)
 }
 
 #[test]
 fn messages_of_every_length_pass_through_websocket_frames() {
-    let house = House::with(settings(), web());
-    let mut client = connect(&house, "a");
+    let broker = TestBroker::with(settings(), web());
+    let mut client = connect(&broker, "a");
     client.subscribe("t", 0);
 
     for len in [0, 1, 100, 125, 126, 65_535, 65_536, 200_000, 1_000_000] {
@@ -77,8 +77,8 @@ fn messages_of_every_length_pass_through_websocket_frames() {
 /// [MQTT-6.0.0-2]
 #[test]
 fn packets_need_not_begin_or_end_with_a_frame() {
-    let house = House::with(settings(), web());
-    let mut client = connect(&house, "a");
+    let broker = TestBroker::with(settings(), web());
+    let mut client = connect(&broker, "a");
     client.subscribe("t", 0);
 
     let packet = publish_packet("t", b"frame by frame");
@@ -96,8 +96,8 @@ fn packets_need_not_begin_or_end_with_a_frame() {
 fn messages_pass_through_websocket_over_tls() {
     let certified = Certified::new();
     let spec = ListenerSpec { tls: Some(Arc::clone(&certified.server)), ..web() };
-    let house = House::with(settings(), spec);
-    let stream = WebStream::open(certified.over(tcp(house.address)), house.address);
+    let broker = TestBroker::with(settings(), spec);
+    let stream = WebStream::open(certified.over(tcp(broker.address)), broker.address);
     let mut client = Client::over(stream, "a");
     client.subscribe("t", 0);
 
@@ -111,11 +111,11 @@ fn messages_pass_through_websocket_over_tls() {
 
 #[test]
 fn a_websocket_receiver_that_pauses_gets_everything_in_order() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, web());
-    let stream = WebStream::open(narrow_tcp(house.address), house.address);
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, web());
+    let stream = WebStream::open(narrow_tcp(broker.address), broker.address);
     let mut receiver = Client::over(stream, "receiver");
     receiver.subscribe("t", 1);
-    let mut publisher = connect(&house, "publisher");
+    let mut publisher = connect(&broker, "publisher");
 
     for number in 0..MESSAGES {
         publisher.publish_acknowledged("t", &message(number));
@@ -129,8 +129,8 @@ fn a_websocket_receiver_that_pauses_gets_everything_in_order() {
 /// [MQTT-6.0.0-1]
 #[test]
 fn a_text_frame_ends_the_connection_with_its_code() {
-    let house = House::with(settings(), web());
-    let mut socket = WebStream::open(tcp(house.address), house.address).socket;
+    let broker = TestBroker::with(settings(), web());
+    let mut socket = WebStream::open(tcp(broker.address), broker.address).socket;
 
     socket.send(Message::text("CONNECT, please")).unwrap();
 
@@ -138,13 +138,13 @@ fn a_text_frame_ends_the_connection_with_its_code() {
         panic!("something other than a Close frame");
     };
     assert_eq!(code, CloseCode::Unsupported);
-    house.wait_until_empty();
+    broker.wait_until_empty();
 }
 
 #[test]
 fn a_ping_is_answered_before_and_after_connect() {
-    let house = House::with(settings(), web());
-    let mut socket = WebStream::open(tcp(house.address), house.address).socket;
+    let broker = TestBroker::with(settings(), web());
+    let mut socket = WebStream::open(tcp(broker.address), broker.address).socket;
 
     socket.send(Message::Ping("are you there".into())).unwrap();
 
@@ -155,20 +155,20 @@ fn a_ping_is_answered_before_and_after_connect() {
 
 #[test]
 fn a_close_frame_is_answered_and_the_connection_ends() {
-    let house = House::with(settings(), web());
-    let mut socket = WebStream::open(tcp(house.address), house.address).socket;
+    let broker = TestBroker::with(settings(), web());
+    let mut socket = WebStream::open(tcp(broker.address), broker.address).socket;
 
     socket.close(None).unwrap();
 
     assert_eq!(socket.read().unwrap(), Message::Close(None));
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
-    house.wait_until_empty();
+    broker.wait_until_empty();
 }
 
 #[test]
 fn a_request_that_is_refused_is_told_why() {
-    let house = House::with(settings(), web());
-    let mut client = tcp(house.address);
+    let broker = TestBroker::with(settings(), web());
+    let mut client = tcp(broker.address);
 
     client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
 
@@ -180,8 +180,8 @@ fn a_request_that_is_refused_is_told_why() {
 #[test]
 fn half_a_websocket_handshake_is_ended_in_time() {
     let settings = NetSettings { handshake_timeout: Duration::from_millis(200), ..settings() };
-    let house = House::with(settings, web());
-    let mut client = Client::silent(tcp(house.address));
+    let broker = TestBroker::with(settings, web());
+    let mut client = Client::silent(tcp(broker.address));
 
     client.send(b"GET /mqtt HTTP/1.1\r\nHost:");
 
@@ -191,16 +191,16 @@ fn half_a_websocket_handshake_is_ended_in_time() {
 #[test]
 fn a_websocket_without_a_connect_is_ended_in_time() {
     let settings = NetSettings { handshake_timeout: Duration::from_millis(200), ..settings() };
-    let house = House::with(settings, web());
-    let mut socket = WebStream::open(tcp(house.address), house.address).socket;
+    let broker = TestBroker::with(settings, web());
+    let mut socket = WebStream::open(tcp(broker.address), broker.address).socket;
 
     assert!(matches!(socket.read().unwrap(), Message::Close(_)));
 }
 
 #[test]
 fn the_end_of_the_broker_reaches_websocket_clients() {
-    let house = House::with(NetSettings { workers: 2, ..settings() }, web());
-    let stream = WebStream::open(tcp(house.address), house.address);
+    let broker = TestBroker::with(NetSettings { workers: 2, ..settings() }, web());
+    let stream = WebStream::open(tcp(broker.address), broker.address);
     let mut client = Client::v5_over(stream, "a");
     let goodbye = std::thread::spawn(move || {
         let disconnect = client.receive();
@@ -208,7 +208,7 @@ fn the_end_of_the_broker_reaches_websocket_clients() {
         (disconnect.first_byte, disconnect.body[0])
     });
 
-    house.net.shut_down(Duration::from_secs(20));
+    broker.net.shut_down(Duration::from_secs(20));
 
     assert_eq!(goodbye.join().unwrap(), (0xe0, 0x8b));
 }
