@@ -10,9 +10,19 @@ use crate::conversation::Conversation;
 use crate::model_client::ModelClient;
 use crate::samples::Sample;
 
+/// A run to deliver.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    count: u32,
+    published: QoS,
+    granted: QoS,
+    layout: Layout,
+    identified: bool,
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    Deliver { count: u32, qos: QoS, layout: Layout, identified: bool },
+    Deliver(Order),
     Read,
     AcknowledgeNext,
     AcknowledgeAny(usize),
@@ -27,8 +37,8 @@ enum Step {
 fn qos() -> impl Strategy<Value = QoS> {
     prop_oneof![
         1 => Just(QoS::AtMostOnce),
-        3 => Just(QoS::AtLeastOnce),
-        3 => Just(QoS::ExactlyOnce),
+        4 => Just(QoS::AtLeastOnce),
+        6 => Just(QoS::ExactlyOnce),
     ]
 }
 
@@ -38,8 +48,9 @@ fn layout() -> impl Strategy<Value = Layout> {
 
 fn deliver() -> impl Strategy<Value = Step> {
     let count = prop_oneof![3 => 1_u32..4, 1 => 30_u32..60];
-    (count, qos(), layout(), any::<bool>()).prop_map(|(count, qos, layout, identified)| {
-        Step::Deliver { count, qos, layout, identified }
+    let order = (count, qos(), qos(), layout(), any::<bool>());
+    order.prop_map(|(count, published, granted, layout, identified)| {
+        Step::Deliver(Order { count, published, granted, layout, identified })
     })
 }
 
@@ -103,9 +114,7 @@ impl World {
 
     fn take(&mut self, step: &Step) {
         match *step {
-            Step::Deliver { count, qos, layout, identified } => {
-                self.deliver(count, qos, layout, identified);
-            }
+            Step::Deliver(order) => self.deliver(order),
             Step::Read => self.client.read(&mut self.c, false),
             Step::AcknowledgeNext => self.acknowledge(0),
             Step::AcknowledgeAny(which) => self.acknowledge(which),
@@ -127,16 +136,17 @@ impl World {
         self.check_bounds();
     }
 
-    fn deliver(&mut self, count: u32, qos: QoS, layout: Layout, identified: bool) {
+    fn deliver(&mut self, order: Order) {
         let first = self.published.len() as u32;
-        let numbers = first..first + count;
+        let numbers = first..first + order.count;
+        let qos = order.published.min(order.granted);
         self.published.extend(numbers.clone().map(|number| (number, qos)));
         let delivery = Delivery {
-            qos: QoS::ExactlyOnce,
-            retain: false,
-            subscription_ids: if identified { &[1, 2] } else { &[] },
+            qos: order.granted,
+            retain: order.identified,
+            subscription_ids: if order.identified { &[1, 2] } else { &[] },
         };
-        let sample = Sample::numbered(qos, numbers).in_layout(layout);
+        let sample = Sample::numbered(order.published, numbers).in_layout(order.layout);
         let tally = self.c.deliver_as(&sample, &delivery);
         self.tally.merge(tally);
     }
@@ -203,6 +213,12 @@ impl World {
         self.c.assert_at_rest();
     }
 
+    /// The QoS of what arrived, had each message been given its own.
+    fn qos_expected(&self) -> BTreeMap<u32, QoS> {
+        let arrived = |number: &u32| self.times_received(*number) > 0;
+        self.published.clone().into_iter().filter(|(number, _)| arrived(number)).collect()
+    }
+
     fn times_received(&self, number: u32) -> u32 {
         self.client.received.get(&number).copied().unwrap_or(0)
     }
@@ -216,7 +232,7 @@ proptest! {
     fn every_message_arrives_as_its_qos_promises(
         steps in prop::collection::vec(step(), 1..160),
         outbox_bytes_max in prop_oneof![Just(usize::MAX), 100_usize..2000],
-        ids_used in prop_oneof![15 => Just(1), 1 => 65_480_u32..65_535],
+        ids_used in prop_oneof![30 => Just(1), 1 => 65_480_u32..65_535],
     ) {
         let mut world = World::after(ids_used);
         world.c.limits.queue_messages_max = u32::MAX;
@@ -227,6 +243,7 @@ proptest! {
         }
         world.finish();
 
+        prop_assert_eq!(&world.client.qos_seen, &world.qos_expected());
         prop_assert_eq!(world.tally.queue_full, 0);
         for (number, qos) in &world.published {
             let times = world.times_received(*number);

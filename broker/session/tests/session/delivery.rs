@@ -65,6 +65,27 @@ fn the_lower_of_both_qos_holds() {
 }
 
 #[test]
+fn a_queued_message_leaves_with_the_qos_and_retain_of_its_delivery() {
+    for (published, subscribed) in [(ExactlyOnce, AtLeastOnce), (AtLeastOnce, ExactlyOnce)] {
+        for retain in [false, true] {
+            let mut c = Conversation::offline();
+            let delivery = Delivery { retain, ..granted(subscribed) };
+            let sample = Sample::new(published, &["a", "b"]);
+            c.deliver_as(&sample, &delivery);
+            c.deliver_as(&sample.retained(), &delivery);
+
+            c.connect();
+
+            let messages = c.read_messages();
+            let expected = [(1, "a"), (2, "b"), (3, "a"), (4, "b")];
+            let expected = expected.map(|(id, payload)| (id, AtLeastOnce, payload));
+            assert_eq!(summary(&messages), expected);
+            assert!(messages.iter().all(|message| message.retain == retain));
+        }
+    }
+}
+
+#[test]
 fn the_clients_layout_holds_whatever_the_publishers() {
     for (publisher, subscriber) in [(Layout::V3, Layout::V5), (Layout::V5, Layout::V3)] {
         for qos in [AtMostOnce, AtLeastOnce] {

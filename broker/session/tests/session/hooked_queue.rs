@@ -192,6 +192,24 @@ fn what_is_in_flight_is_sent_again_without_meeting_hooks() {
 }
 
 #[test]
+fn nothing_is_handed_out_before_all_in_flight_was_sent_again() {
+    let mut c = hooked(4, 3);
+    let taken = c.take_for_hooks(10);
+    c.send_hooked(all_sent(taken));
+    c.disconnect();
+    c.terms.receive_maximum = 2;
+    c.connect();
+    c.puback(1);
+
+    assert!(c.take_for_hooks(10).is_empty());
+
+    c.drain();
+    assert_eq!(c.read_payloads(), ["0", "1", "2"]);
+    c.puback(2);
+    assert_eq!(payloads(&c.take_for_hooks(10)), ["3"]);
+}
+
+#[test]
 fn expired_messages_are_not_handed_out_and_are_counted_once() {
     let mut c = Conversation::offline();
     c.outbound.set_queue_meets_hooks(true);

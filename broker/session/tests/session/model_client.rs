@@ -26,6 +26,8 @@ pub(crate) struct ModelClient {
     due: Vec<Due>,
     /// How often each message reached the application, by number.
     pub(crate) received: BTreeMap<u32, u32>,
+    /// At which QoS each came.
+    pub(crate) qos_seen: BTreeMap<u32, QoS>,
     /// What the server must consider in use, and whether it sent PUBREL.
     in_use: BTreeMap<u16, bool>,
     /// Messages of this connection that are not finished.
@@ -99,6 +101,7 @@ impl ModelClient {
 
     fn deliver(&mut self, message: &Message) {
         *self.received.entry(message.number()).or_default() += 1;
+        self.qos_seen.insert(message.number(), message.qos);
     }
 
     /// Sends one of the acknowledgements that are due.

@@ -33,10 +33,13 @@ fn an_identifier_in_use_is_passed_over_however_often_the_others_go_round() {
     c.pubrec(4);
     c.read();
 
+    let mut last = 4;
     for _ in 0..1_400 {
         c.deliver_numbers(AtLeastOnce, 0..100);
         for id in c.read_ids() {
             assert!(id != 2 && id != 4);
+            assert!(id > last || last == 65_535, "{id} follows {last}");
+            last = id;
             assert_eq!(c.puback(id), Done);
         }
     }

@@ -180,6 +180,45 @@ fn a_full_outbox_spreads_what_is_sent_again() {
 }
 
 #[test]
+fn nothing_overtakes_what_is_to_be_sent_again() {
+    let large = "x".repeat(200);
+    let mut c = Conversation::v5();
+    c.deliver(&Sample::new(AtLeastOnce, &["a", &large, "b"]));
+    c.disconnect();
+    c.deliver(&Sample::new(AtLeastOnce, &["c"]));
+    c.limits.outbox_bytes_max = 100;
+
+    c.connect();
+    assert!(c.outbound.has_waiting());
+    c.deliver(&Sample::new(AtLeastOnce, &["d"]));
+
+    assert_eq!(summary(&mut c), [again(1, "a")]);
+    let mut rest = Vec::new();
+    while c.outbound.has_waiting() {
+        c.drain();
+        rest.append(&mut summary(&mut c));
+    }
+    let expected = [again(2, &large), again(3, "b"), first_time(4, "c"), first_time(5, "d")];
+    assert_eq!(rest, expected);
+}
+
+#[test]
+fn a_new_message_waits_behind_what_is_to_be_sent_again_though_there_is_room() {
+    let mut c = Conversation::v5();
+    c.deliver(&Sample::new(AtLeastOnce, &["a", "b"]));
+    c.disconnect();
+    c.terms.receive_maximum = 1;
+    c.connect();
+    c.puback(1);
+
+    assert!(c.outbound.has_waiting());
+    assert_eq!(c.deliver(&Sample::new(AtLeastOnce, &["c"])), queued(1));
+
+    c.drain();
+    assert_eq!(summary(&mut c), [again(1, "a"), again(2, "b")]);
+}
+
+#[test]
 fn an_acknowledgement_that_comes_before_its_message_was_sent_again_counts() {
     let mut c = Conversation::v5();
     c.deliver(&Sample::new(AtLeastOnce, &["a", "b", "c", "d", "e"]));
