@@ -248,8 +248,11 @@ fn a_connection_lost_while_sending_again_begins_from_the_first() {
     c.terms.receive_maximum = 2;
     c.connect();
     c.puback(1);
+    assert!(c.outbound.has_waiting());
 
-    c.reconnect();
+    c.disconnect();
+    assert!(!c.outbound.has_waiting());
+    c.connect();
 
     assert_eq!(summary(&mut c), [again(2, "b"), again(3, "c")]);
 }
