@@ -1,52 +1,42 @@
-use pintle_mqtt::{Ack, AckKind, Frame, PacketId, Properties, ReasonCode, Violation, encode_ack};
-use pintle_session::Acked;
+use pintle_mqtt::{Ack, AckKind, PacketId, ReasonCode, Violation};
+use pintle_session::{Acked, Outbound};
 
 use crate::connection::{Connection, Halt};
 use crate::worker::Worker;
 
-/// The four bytes of a PUBACK without Reason Code.
-const SHORT_PUBACK: [u8; 2] = [0x40, 2];
+const PUBACK_FOR_QOS_2: &str = "a PUBACK came for a QoS 2 message";
+
+/// Fixed Header of a PUBACK without Reason Code.
+pub(crate) const SHORT_PUBACK: [u8; 2] = [0x40, 2];
 
 impl Connection {
-    /// Handles a short PUBACK and those right behind it under one lock; returns their bytes.
-    pub(crate) fn pubacks(
-        &mut self,
-        worker: &mut Worker,
-        frame: &Frame<'_>,
-        bytes: &[u8],
-    ) -> Result<usize, Halt> {
-        let live = self.live()?;
+    /// Handles the short PUBACKs at the front of `bytes` under one lock; returns their bytes.
+    pub(crate) fn pubacks(&mut self, worker: &mut Worker, bytes: &[u8]) -> Result<usize, Halt> {
         let mut used = 0;
         let mut outcome = Ok(());
-        {
-            let mut state = live.session.lock();
-            let mut rest = bytes;
-            while let Some((packet, after)) = rest.split_first_chunk::<4>() {
-                let [a, b, high, low] = *packet;
-                if [a, b] != SHORT_PUBACK {
+        let waits = {
+            let mut state = self.own_state()?;
+            let (packets, _) = bytes.as_chunks::<4>();
+            for &[first, len, high, low] in packets {
+                if [first, len] != SHORT_PUBACK {
                     break;
                 }
-                let Some(id) = PacketId::new(u16::from_be_bytes([high, low])) else {
-                    outcome = Err(Violation::protocol_error("a Packet Identifier is 0"));
-                    break;
+                let id = PacketId::new(u16::from_be_bytes([high, low]));
+                outcome = match id {
+                    Some(id) => check(state.outbound.puback(id), PUBACK_FOR_QOS_2),
+                    None => Err(Violation::protocol_error("a Packet Identifier is 0")),
                 };
-                outcome = check(state.outbound.puback(id), "a PUBACK came for a QoS 2 message");
                 if outcome.is_err() {
                     break;
                 }
-                used += packet.len();
-                rest = after;
+                used += SHORT_PUBACK.len() + 2;
             }
-        }
+            state.holds_more()
+        };
         let counters = &worker.engine().counters;
         counters.received(&counters.puback_received, (used / 4) as u64);
         outcome?;
-        if used == 0 {
-            used = frame.bytes.len();
-        }
-        self.flush_replies(worker);
-        let live = self.live()?;
-        worker.pump(&live.session, live.epoch);
+        self.send_more(worker, waits)?;
         Ok(used)
     }
 
@@ -54,48 +44,35 @@ impl Connection {
     pub(crate) fn puback(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
         let counters = &worker.engine().counters;
         counters.received(&counters.puback_received, 1);
-        let acked = self.live()?.session.lock().outbound.puback(ack.packet_id);
-        check(acked, "a PUBACK came for a QoS 2 message")?;
-        self.sent_more(worker)
+        self.acknowledged(worker, PUBACK_FOR_QOS_2, |outbound, _| outbound.puback(ack.packet_id))
     }
 
     /// PUBREC: the second step of a QoS 2 delivery (4.3.3).
     pub(crate) fn pubrec(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
         let counters = &worker.engine().counters;
         counters.received(&counters.pubrec_received, 1);
-        let live = self.live()?;
-        let mut pubrel = Vec::new();
-        let acked = live.session.lock().outbound.pubrec(ack.packet_id, ack.reason, &mut pubrel);
-        if acked == Acked::Unknown && !ack.reason.is_failure() {
-            let reason = ReasonCode::PacketIdentifierNotFound;
-            Ack { packet_id: ack.packet_id, reason, properties: Properties::EMPTY }.encode(
-                AckKind::PubRel,
-                live.version,
-                &mut pubrel,
-            );
-        }
-        if !pubrel.is_empty() {
-            counters.sent(&counters.pubrel_sent, 1);
-        }
-        worker.replies.extend_from_slice(&pubrel);
-        check(acked, "a PUBREC came for a QoS 1 message")?;
-        self.sent_more(worker)
+        let version = self.live()?.version;
+        let what = "a PUBREC came for a QoS 1 message";
+        self.acknowledged(worker, what, |outbound, replies| {
+            let acked = outbound.pubrec(ack.packet_id, ack.reason, replies);
+            if acked == Acked::Unknown && !ack.reason.is_failure() {
+                let unknown = Ack::new(ack.packet_id, ReasonCode::PacketIdentifierNotFound);
+                unknown.encode(AckKind::PubRel, version, replies);
+            }
+            acked
+        })
     }
 
     /// PUBREL: the client's message is no longer a duplicate of anything [MQTT-4.3.3-11].
     pub(crate) fn pubrel(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
-        let live = self.live()?;
-        let known = live.session.inbound.lock().pubrel(ack.packet_id);
-        if known || !live.version.is_v5() {
-            encode_ack(AckKind::PubComp, ack.packet_id, &mut worker.replies);
+        let version = self.live()?.version;
+        let known = self.own_inbound()?.pubrel(ack.packet_id);
+        let reason = if known || !version.is_v5() {
+            ReasonCode::Success
         } else {
-            let reason = ReasonCode::PacketIdentifierNotFound;
-            Ack { packet_id: ack.packet_id, reason, properties: Properties::EMPTY }.encode(
-                AckKind::PubComp,
-                live.version,
-                &mut worker.replies,
-            );
-        }
+            ReasonCode::PacketIdentifierNotFound
+        };
+        Ack::new(ack.packet_id, reason).encode(AckKind::PubComp, version, &mut worker.replies);
         let counters = &worker.engine().counters;
         counters.received(&counters.pubrel_received, 1);
         counters.sent(&counters.pubcomp_sent, 1);
@@ -106,16 +83,38 @@ impl Connection {
     pub(crate) fn pubcomp(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
         let counters = &worker.engine().counters;
         counters.received(&counters.pubcomp_received, 1);
-        let acked = self.live()?.session.lock().outbound.pubcomp(ack.packet_id);
-        check(acked, "a PUBCOMP came where none was due")?;
-        self.sent_more(worker)
+        let what = "a PUBCOMP came where none was due";
+        self.acknowledged(worker, what, |outbound, _| outbound.pubcomp(ack.packet_id))
     }
 
-    /// An acknowledgement may have made room for what waits in the queue.
-    fn sent_more(&mut self, worker: &mut Worker) -> Result<(), Halt> {
-        self.flush_replies(worker);
-        let live = self.live()?;
-        worker.pump(&live.session, live.epoch);
+    /// Applies an acknowledgement, whose answer goes to the replies, and sends what it made room
+    /// for.
+    fn acknowledged(
+        &self,
+        worker: &mut Worker,
+        what: &'static str,
+        apply: impl FnOnce(&mut Outbound, &mut Vec<u8>) -> Acked,
+    ) -> Result<(), Halt> {
+        let before = worker.replies.len();
+        let (acked, waits) = {
+            let mut state = self.own_state()?;
+            (apply(&mut state.outbound, &mut worker.replies), state.holds_more())
+        };
+        if worker.replies.len() > before {
+            let counters = &worker.engine().counters;
+            counters.sent(&counters.pubrel_sent, 1);
+        }
+        check(acked, what)?;
+        self.send_more(worker, waits)
+    }
+
+    /// An acknowledgement may have made room for what waits.
+    fn send_more(&self, worker: &mut Worker, waits: bool) -> Result<(), Halt> {
+        if waits {
+            self.flush_replies(worker);
+            let live = self.live()?;
+            worker.pump(&live.session, live.epoch);
+        }
         Ok(())
     }
 }

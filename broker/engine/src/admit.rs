@@ -3,7 +3,7 @@ use std::sync::Arc;
 use pintle_mqtt::{Publication, Publish, ReasonCode, Run};
 use pintle_ports::{Action, HookPath, Identity, MessageFrame, PublishVerdict, Verdict};
 
-use crate::publish::carry;
+use crate::carry::carry;
 use crate::session::SessionRef;
 use crate::worker::Worker;
 

@@ -8,8 +8,9 @@ use pintle_mqtt::{
 use pintle_ports::{Admission, AuthProgress, Exchange, Identity, Refusal, Step};
 use pintle_session::{AuthExchange, AuthStep};
 
-use crate::connect::{Awaited, PendingConnect, Refused, WaitingConnect};
+use crate::connect::{Awaited, PendingConnect, WaitingConnect};
 use crate::connection::{Connection, Halt, Phase};
+use crate::counters::add;
 use crate::worker::Worker;
 
 /// A CONNECT whose enhanced authentication waits for the client's AUTH.
@@ -85,6 +86,7 @@ impl Connection {
                 self.link.send(&out);
                 let counters = &worker.engine().counters;
                 counters.sent(&counters.auth_sent, 1);
+                add(&counters.bytes_sent, out.len() as u64);
                 pending.auth.challenged();
                 self.phase = Phase::Challenged(Box::new(Challenged { pending, exchange }));
                 Ok(())
@@ -108,6 +110,8 @@ impl Connection {
                 _ => return Err(Halt::Gone),
             },
             Some(PacketType::Disconnect) => {
+                let counters = &worker.engine().counters;
+                counters.received(&counters.disconnect_received, 1);
                 self.link.close(Vec::new());
                 return Err(Halt::Gone);
             }
@@ -152,7 +156,11 @@ impl Connection {
         let begun = match step {
             AuthStep::BeginReAuthentication => {
                 let method = state.rules.method().unwrap_or_default();
-                worker.hooks().auth_begin(&live.identity, method, data, true)
+                if worker.interest().enhanced_auth {
+                    worker.hooks().auth_begin(&live.identity, method, data, true)
+                } else {
+                    None
+                }
             }
             AuthStep::ContinueReAuthentication | AuthStep::ContinueConnect => {
                 state.exchange.take().map(|exchange| exchange.step(data.map(<[u8]>::to_vec)))
@@ -166,7 +174,7 @@ impl Connection {
             Some(Step::Done(progress)) => self.reauth_progress(worker, progress),
             Some(Step::Wait(future)) => {
                 state.awaited = Some(future);
-                Err(Halt::Wait)
+                Ok(())
             }
         }
     }
@@ -193,53 +201,57 @@ impl Connection {
     }
 
     fn reauth_progress(&mut self, worker: &mut Worker, progress: AuthProgress) -> Result<(), Halt> {
-        let Phase::Live(live) = &mut self.phase else {
-            return Err(Halt::Gone);
-        };
-        let Some(state) = &mut live.auth else {
-            return Err(Halt::Gone);
-        };
         let (reason, data) = match progress {
             AuthProgress::Challenge(data, exchange) => {
+                let state = self.live_auth()?;
                 state.exchange = Some(exchange);
                 state.rules.challenged();
-                (ReasonCode::ContinueAuthentication, Some(data))
+                (ReasonCode::ContinueAuthentication, data)
             }
             AuthProgress::Accept(admission, data) => {
-                state.rules.succeeded();
-                let identity = Arc::new(with_new_rights(&live.identity, &admission));
-                let mut session = live.session.lock();
-                if session.epoch == live.epoch {
-                    session.identity = Arc::clone(&identity);
-                    session.cohort = None;
-                }
-                drop(session);
-                live.identity = identity;
-                self.last = None;
-                worker.engine().generations.bump_all();
-                (ReasonCode::Success, data)
+                self.live_auth()?.rules.succeeded();
+                self.change_rights(worker, &admission)?;
+                (ReasonCode::Success, data.unwrap_or_default())
             }
             AuthProgress::Refuse(refusal) => {
                 let by = Some(&*refusal.decided_by);
-                let identity = &live.identity;
+                let identity = &self.live()?.identity;
                 worker.tell_denial(identity, "Re-authentication", None, refusal.reason, by);
                 return Err(Halt::close(refusal.reason, "re-authentication failed"));
             }
         };
-        let Phase::Live(live) = &self.phase else {
-            return Err(Halt::Gone);
-        };
-        let Some(state) = &live.auth else {
-            return Err(Halt::Gone);
-        };
-        let data = data.unwrap_or_default();
-        encode_auth(reason, &state.rules, &data, &mut worker.replies);
+        encode_auth(reason, &self.live_auth()?.rules, &data, &mut worker.replies);
         let counters = &worker.engine().counters;
         counters.sent(&counters.auth_sent, 1);
         Ok(())
     }
 
-    /// A connection that hooks keep waiting ends like any other that is refused.
+    fn live_auth(&mut self) -> Result<&mut LiveAuth, Halt> {
+        match &mut self.phase {
+            Phase::Live(live) => live.auth.as_deref_mut().ok_or(Halt::Gone),
+            Phase::Fresh(_) | Phase::Waiting(_) | Phase::Challenged(_) | Phase::Closed => {
+                Err(Halt::Gone)
+            }
+        }
+    }
+
+    /// From now on the client has the rights of `admission`.
+    fn change_rights(&mut self, worker: &Worker, admission: &Admission) -> Result<(), Halt> {
+        let identity = Arc::new(with_new_rights(&self.live()?.identity, admission));
+        {
+            let mut state = self.own_state()?;
+            state.identity = Arc::clone(&identity);
+            state.cohort = None;
+            worker.engine().forget_routes_to(&state);
+        }
+        self.last = None;
+        if let Phase::Live(live) = &mut self.phase {
+            live.identity = identity;
+        }
+        Ok(())
+    }
+
+    /// Whether a hook is deciding on a re-authentication.
     pub(crate) fn is_waiting_live(&self) -> bool {
         let Phase::Live(live) = &self.phase else {
             return false;
@@ -263,10 +275,4 @@ fn encode_auth(reason: ReasonCode, rules: &AuthExchange, data: &[u8], out: &mut 
         properties.push(Property::AuthenticationData(data));
     }
     Auth { reason, properties: properties.as_properties() }.encode(out);
-}
-
-impl From<Violation> for Refused {
-    fn from(violation: Violation) -> Self {
-        Self { reason: violation.reason, what: violation.what }
-    }
 }

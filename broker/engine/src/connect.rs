@@ -2,31 +2,29 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use pintle_mqtt::{
-    ConnAck, Connect, Frame, Property, PropertyBuffer, ProtocolVersion, Publish, PublishFlags, QoS,
-    ReasonCode, Violation, Will,
-};
+use pintle_mqtt::{Connect, Frame, ProtocolVersion, ReasonCode, Violation};
 use pintle_ports::{
-    Action, Admission, AuthOutcome, AuthProgress, ConnectAttempt, Event, EventKind, Identity,
-    MessageFrame, Refusal, SessionBounds, Step, Verdict,
+    Admission, AuthOutcome, AuthProgress, ConnectAttempt, Event, EventKind, Identity, Refusal,
+    SessionBounds, Step,
 };
-use pintle_session::{AuthExchange, ConnectionTerms, KeepAlive, SessionExpiry, keep_alive_terms};
+use pintle_session::{AuthExchange, ConnectionTerms, KeepAlive, keep_alive_terms};
 use tracing::info;
 
 use crate::authenticate::LiveAuth;
+use crate::connack::Message;
 use crate::connection::{Connection, Halt, Live, Peer, Phase};
 use crate::counters::add;
 use crate::publish::check_topic_bounds;
-use crate::session::{PendingWill, Session};
 use crate::settings::ListenerTerms;
 use crate::takeover::Opened;
-use crate::worker::Worker;
+use crate::worker::{Worker, tell};
 
 /// A CONNECT that has not been answered yet.
 pub(crate) struct PendingConnect {
     pub(crate) frame: Box<[u8]>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) auth: AuthExchange,
+    pub(crate) packet_bytes_max: u32,
 }
 
 /// A CONNECT that a hook is deciding on.
@@ -46,6 +44,12 @@ pub(crate) struct Refused {
     pub(crate) what: &'static str,
 }
 
+impl From<Violation> for Refused {
+    fn from(violation: Violation) -> Self {
+        Self { reason: violation.reason, what: violation.what }
+    }
+}
+
 impl Connection {
     /// CONNECT: check it, ask who it is, open the session, answer.
     pub(crate) fn connect(
@@ -60,8 +64,8 @@ impl Connection {
         let connect = match Connect::decode(frame) {
             Ok(connect) => connect,
             Err(error) => {
-                let Violation { reason, what } = error.violation;
-                return Err(self.refuse(worker, error.version, &Refused { reason, what }, None));
+                let refused = Refused::from(error.violation);
+                return Err(self.refuse(worker, error.version, &refused, None));
             }
         };
         if let Err(refused) = check(worker, &self.terms, &connect) {
@@ -71,13 +75,15 @@ impl Connection {
         let data = connect.properties.authentication_data();
         let auth = match AuthExchange::of_connect(method, data.is_some()) {
             Ok(auth) => auth,
-            Err(Violation { reason, what }) => {
-                let refused = Refused { reason, what };
+            Err(violation) => {
+                let refused = Refused::from(violation);
                 return Err(self.refuse(worker, Some(connect.version), &refused, None));
             }
         };
         let identity = Arc::new(self.identity_of(worker, &connect, peer));
-        let pending = PendingConnect { frame: frame.bytes.into(), identity, auth };
+        let packet_bytes_max = packet_bytes_max(&connect);
+        let pending =
+            PendingConnect { frame: frame.bytes.into(), identity, auth, packet_bytes_max };
         if method.is_some() {
             return self.begin_enhanced_auth(worker, pending, &connect);
         }
@@ -202,19 +208,17 @@ impl Connection {
             rules: admission.rules.clone(),
             ..pending.identity.copied()
         };
-        let will = match connect.will.as_ref() {
-            None => None,
-            Some(will) => Some(self.checked_will(worker, &connect, will, &identity)?),
-        };
         let opening = Opening { connect: &connect, admission: &admission, assigned, auth_data };
-        let opened = self.open_session(worker, &opening, identity, will);
-        let Some(opened) = opened else {
-            let refused =
-                Refused { reason: ReasonCode::QuotaExceeded, what: "sessions_max is reached" };
-            return Err(self.refuse(worker, Some(connect.version), &refused, None));
-        };
-        self.begin(worker, &connect, pending, opened);
-        Ok(())
+        let opened = self
+            .checked_will(worker, &connect, &identity)
+            .and_then(|will| self.open_session(worker, &opening, identity, will));
+        match opened {
+            Ok(opened) => {
+                self.begin(worker, &connect, pending, opened);
+                Ok(())
+            }
+            Err(refused) => Err(self.refuse(worker, Some(connect.version), &refused, None)),
+        }
     }
 
     /// The connection has its session: tell who wants to know, send what waits.
@@ -226,11 +230,6 @@ impl Connection {
         opened: Opened,
     ) {
         let Opened { session, identity, epoch, resumed, taken_over, keep_alive_secs } = opened;
-        let counters = &worker.engine().counters;
-        counters.sent(&counters.connack_sent, 1);
-        add(&counters.connected, 1);
-        let connected = counters.connected.load(std::sync::atomic::Ordering::Relaxed);
-        counters.connected_max.fetch_max(connected, std::sync::atomic::Ordering::Relaxed);
         info!(
             client_id = %identity.client_id,
             user = identity.principal().unwrap_or("-"),
@@ -264,55 +263,6 @@ impl Connection {
         worker.pump(&session, epoch);
     }
 
-    /// A will that the client may have: within the listener's terms, and authorised.
-    fn checked_will(
-        &mut self,
-        worker: &mut Worker,
-        connect: &Connect<'_>,
-        will: &Will<'_>,
-        identity: &Identity,
-    ) -> Result<Box<PendingWill>, Halt> {
-        let mut properties = PropertyBuffer::new();
-        for property in will.properties.iter() {
-            if !matches!(property, Property::WillDelayInterval(_)) {
-                properties.push(property);
-            }
-        }
-        let retain = will.retain && self.terms.retain_available;
-        let publish = Publish {
-            flags: PublishFlags { dup: false, qos: will.qos, retain },
-            topic: Some(will.topic),
-            packet_id: None,
-            properties: properties.as_properties(),
-            payload: will.payload,
-        };
-        let ruling = worker.authorize(identity, Action::Will(&publish));
-        let denied = if will.topic.as_str().starts_with("$SYS/") {
-            Some((ReasonCode::NotAuthorized, Some("core: $SYS topics are the broker's own".into())))
-        } else {
-            match ruling.verdict {
-                Verdict::Allow => None,
-                Verdict::Deny(reason) | Verdict::Disconnect(reason) => {
-                    Some((reason, ruling.decided_by))
-                }
-            }
-        };
-        if let Some((reason, by)) = denied {
-            let topic = Some(will.topic.as_str());
-            worker.tell_denial(identity, "Will", topic, reason, by.as_deref());
-            let refused = Refused { reason: ReasonCode::NotAuthorized, what: "the will is denied" };
-            return Err(self.refuse(worker, Some(connect.version), &refused, None));
-        }
-        let delay_secs = will.properties.will_delay_interval().unwrap_or(0);
-        match MessageFrame::new(&publish) {
-            Ok(message) => Ok(Box::new(PendingWill { message, delay_secs })),
-            Err(Violation { reason, what }) => {
-                let refused = Refused { reason, what };
-                Err(self.refuse(worker, Some(connect.version), &refused, None))
-            }
-        }
-    }
-
     /// A client that a plugin, or the want of one, turned away.
     pub(crate) fn refuse_client(
         &mut self,
@@ -326,32 +276,9 @@ impl Connection {
         let reason = refusal.reason;
         tell(worker, EventKind::AuthFailed, Event::AuthFailed { who, reason });
         let refused = Refused { reason, what: "not let in" };
-        self.refuse(worker, Some(who.protocol), &refused, refusal.message.as_deref())
-    }
-
-    /// CONNACK with a failure, and the end of the connection [MQTT-3.1.4-2].
-    pub(crate) fn refuse(
-        &mut self,
-        worker: &mut Worker,
-        version: Option<ProtocolVersion>,
-        refused: &Refused,
-        message: Option<&str>,
-    ) -> Halt {
-        tracing::debug!(what = refused.what, reason = ?refused.reason, "CONNECT refused.");
-        let mut last = Vec::new();
-        if let Some(version) = version {
-            let mut properties = PropertyBuffer::new();
-            properties.push_some(message.map(Property::ReasonString));
-            let reason = refused.reason;
-            let properties = properties.as_properties();
-            ConnAck { session_present: false, reason, properties }.encode(version, &mut last);
-            let counters = &worker.engine().counters;
-            counters.sent(&counters.connack_sent, 1);
-            add(&counters.bytes_sent, last.len() as u64);
-        }
-        self.link.close(last);
-        self.phase = Phase::Closed;
-        Halt::Gone
+        let packet_bytes_max = pending.packet_bytes_max;
+        let message = refusal.message.as_deref().map(|text| Message { text, packet_bytes_max });
+        self.refuse(worker, Some(who.protocol), &refused, message.as_ref())
     }
 }
 
@@ -366,12 +293,6 @@ pub(crate) struct Opening<'a> {
     pub(crate) admission: &'a Admission,
     pub(crate) assigned: bool,
     pub(crate) auth_data: Option<Vec<u8>>,
-}
-
-pub(crate) fn tell(worker: &Worker, kind: EventKind, event: Event<'_>) {
-    if worker.interest().events.contains(kind) {
-        worker.hooks().event(event);
-    }
 }
 
 /// What the listener and the broker ask of a CONNECT, whoever sends it.
@@ -395,8 +316,7 @@ fn check(worker: &Worker, terms: &ListenerTerms, connect: &Connect<'_>) -> Resul
     if will.retain && !terms.retain_available && connect.version.is_v5() {
         return refused(ReasonCode::RetainNotSupported, "the will is retained");
     }
-    check_topic_bounds(worker, will.topic)
-        .map_err(|violation| Refused { reason: violation.reason, what: violation.what })
+    check_topic_bounds(worker, will.topic).map_err(Refused::from)
 }
 
 /// [MQTT-3.1.3-5] [MQTT-3.1.3-8]: an empty Client Identifier only where one may be assigned.
@@ -431,69 +351,10 @@ impl ListenerTerms {
             terms.max_qos = terms.max_qos.min(max);
         }
         if let Some(max) = bounds.subscriptions_max {
-            terms.subscriptions_max = Some(max);
+            let own = terms.subscriptions_max.unwrap_or(u32::MAX);
+            terms.subscriptions_max = Some(own.min(max));
         }
         terms
-    }
-
-    /// CONNACK with everything that the client has to know [MQTT-3.2.2-21].
-    pub(crate) fn connack(
-        &self,
-        opening: &Opening<'_>,
-        session: &Session,
-        session_present: bool,
-        expiry: SessionExpiry,
-        keep_alive: KeepAlive,
-    ) -> Vec<u8> {
-        let version = opening.connect.version;
-        let mut out = Vec::new();
-        let mut properties = PropertyBuffer::new();
-        if version.is_v5() {
-            self.announce(opening, session, expiry, keep_alive, &mut properties);
-        }
-        for (name, value) in &opening.admission.user_properties {
-            properties.push(Property::UserProperty((name, value)));
-        }
-        let properties = properties.as_properties();
-        ConnAck { session_present, reason: ReasonCode::Success, properties }
-            .encode(version, &mut out);
-        out
-    }
-
-    fn announce(
-        &self,
-        opening: &Opening<'_>,
-        session: &Session,
-        expiry: SessionExpiry,
-        keep_alive: KeepAlive,
-        properties: &mut PropertyBuffer,
-    ) {
-        let off = |available: bool| (!available).then_some(false);
-        properties.push_some(expiry.to_announce().map(Property::SessionExpiryInterval));
-        properties.push(Property::ReceiveMaximum(self.receive_maximum));
-        if self.max_qos < QoS::ExactlyOnce {
-            properties.push(Property::MaximumQoS(self.max_qos as u8));
-        }
-        properties.push_some(off(self.retain_available).map(Property::RetainAvailable));
-        properties.push(Property::MaximumPacketSize(self.packet_bytes_max));
-        if opening.assigned {
-            properties.push(Property::AssignedClientIdentifier(&session.client_id));
-        }
-        if self.topic_alias_maximum > 0 {
-            properties.push(Property::TopicAliasMaximum(self.topic_alias_maximum));
-        }
-        let wildcard = off(self.wildcard_subscription_available);
-        properties.push_some(wildcard.map(Property::WildcardSubscriptionAvailable));
-        let identifier = off(self.subscription_identifier_available);
-        properties.push_some(identifier.map(Property::SubscriptionIdentifierAvailable));
-        let shared = off(self.shared_subscription_available);
-        properties.push_some(shared.map(Property::SharedSubscriptionAvailable));
-        if let KeepAlive::Imposed(secs) = keep_alive {
-            properties.push(Property::ServerKeepAlive(secs));
-        }
-        let asked = opening.connect.properties;
-        properties.push_some(asked.authentication_method().map(Property::AuthenticationMethod));
-        properties.push_some(opening.auth_data.as_deref().map(Property::AuthenticationData));
     }
 }
 
@@ -502,6 +363,11 @@ pub(crate) fn connection_terms(connect: &Connect<'_>) -> ConnectionTerms {
     ConnectionTerms {
         layout: connect.version.layout(),
         receive_maximum: connect.properties.receive_maximum().unwrap_or(u16::MAX),
-        packet_bytes_max: connect.properties.maximum_packet_size().unwrap_or(u32::MAX),
+        packet_bytes_max: packet_bytes_max(connect),
     }
+}
+
+/// The largest packet that the client takes.
+pub(crate) fn packet_bytes_max(connect: &Connect<'_>) -> u32 {
+    connect.properties.maximum_packet_size().unwrap_or(u32::MAX)
 }

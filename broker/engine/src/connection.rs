@@ -3,17 +3,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
 use pintle_mqtt::{Frame, Packet, ProtocolVersion, ReasonCode, Violation};
 use pintle_ports::{Epoch, Identity, Link, Transport};
-use pintle_session::keep_alive_limit;
+use pintle_session::{Inbound, keep_alive_limit};
 use tracing::debug;
 
+use crate::acknowledge::SHORT_PUBACK;
 use crate::authenticate::{Challenged, LiveAuth};
 use crate::connect::WaitingConnect;
 use crate::counters::add;
-use crate::publish::TopicPass;
-use crate::session::SessionRef;
+use crate::session::{SessionRef, SessionState};
 use crate::settings::ListenerTerms;
+use crate::topic_pass::TopicPass;
 use crate::worker::Worker;
 
 /// The engine's side of one Network Connection: bytes in, and what to do next.
@@ -24,6 +26,8 @@ pub struct Connection {
     pub(crate) terms: Arc<ListenerTerms>,
     pub(crate) phase: Phase,
     pub(crate) last: Option<Box<TopicPass>>,
+    /// The peer did not take its acknowledgements when the last batch ended.
+    is_held_back: bool,
 }
 
 /// Where the peer is connected from.
@@ -45,6 +49,15 @@ pub(crate) enum Phase {
     /// CONNACK with success was sent.
     Live(Live),
     Closed,
+}
+
+impl Phase {
+    pub(crate) const fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Fresh(_) | Self::Waiting(_) | Self::Challenged(_) | Self::Closed => None,
+        }
+    }
 }
 
 /// A connection with a session.
@@ -124,12 +137,16 @@ impl From<Violation> for Halt {
 impl Connection {
     /// A connection that has sent nothing yet.
     pub fn new(link: Arc<dyn Link>, terms: Arc<ListenerTerms>, peer: Peer) -> Self {
-        Self { link, terms, phase: Phase::Fresh(peer), last: None }
+        Self { link, terms, phase: Phase::Fresh(peer), last: None, is_held_back: false }
     }
 
     /// Handles the whole packets at the front of `bytes`; give the rest again with more behind it.
     pub fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
         worker.begin_batch();
+        if self.is_held_back && self.is_reply_bound_reached(worker) {
+            return Received { consumed: 0, flow: Flow::Pause };
+        }
+        self.is_held_back = false;
         let mut consumed = 0;
         let halt = loop {
             let rest = bytes.get(consumed..).unwrap_or_default();
@@ -150,6 +167,7 @@ impl Connection {
     /// Handles one packet, or one run of them; 0 if no whole packet is there.
     fn next(&mut self, worker: &mut Worker, bytes: &[u8]) -> Result<usize, Halt> {
         match &self.phase {
+            Phase::Live(live) if !live.session.is_current(live.epoch) => return Err(Halt::Gone),
             Phase::Live(_) if self.is_waiting_live() => return Err(Halt::Wait),
             Phase::Live(_) => {}
             Phase::Fresh(_) | Phase::Challenged(_) => return self.handshake(worker, bytes),
@@ -164,9 +182,7 @@ impl Connection {
         }
         match frame.first_byte >> 4 {
             3 => self.publish(worker, &frame, bytes),
-            4 if frame.first_byte == 0x40 && frame.bytes.len() == 4 => {
-                self.pubacks(worker, &frame, bytes)
-            }
+            4 if frame.bytes.starts_with(&SHORT_PUBACK) => self.pubacks(worker, bytes),
             _ => {
                 self.control(worker, &frame)?;
                 Ok(frame.bytes.len())
@@ -237,9 +253,11 @@ impl Connection {
             Phase::Waiting(_) => Flow::Wait,
             Phase::Closed => Flow::Close,
             Phase::Fresh(_) | Phase::Challenged(_) => Flow::Read,
+            Phase::Live(_) if worker.replies.is_empty() => Flow::Read,
             Phase::Live(_) => {
                 self.flush_replies(worker);
-                if self.is_reply_bound_reached(worker) { Flow::Pause } else { Flow::Read }
+                self.is_held_back = self.is_reply_bound_reached(worker);
+                if self.is_held_back { Flow::Pause } else { Flow::Read }
             }
         }
     }
@@ -269,13 +287,12 @@ impl Connection {
         if worker.replies.is_empty() {
             return;
         }
-        if let Phase::Live(live) = &self.phase {
-            let mut state = live.session.lock();
-            if state.epoch == live.epoch {
-                state.write(|_, outbox| outbox.extend_from_slice(&worker.replies));
-            }
+        if let Phase::Live(live) = &self.phase
+            && let Some(mut state) = live.session.lock_as(live.epoch)
+        {
+            state.write(|_, outbox| outbox.extend_from_slice(&worker.replies));
+            add(&worker.engine().counters.bytes_sent, worker.replies.len() as u64);
         }
-        add(&worker.engine().counters.bytes_sent, worker.replies.len() as u64);
         worker.replies.clear();
     }
 
@@ -284,9 +301,8 @@ impl Connection {
         let Phase::Live(live) = &self.phase else {
             return false;
         };
-        let state = live.session.lock();
-        state.epoch == live.epoch
-            && state.outbox_len() > worker.bounds().settings.outbox_bytes_max * 2
+        let bytes_max = worker.bounds().settings.outbox_bytes_max.saturating_mul(2);
+        live.session.lock_as(live.epoch).is_some_and(|state| state.outbox_len() > bytes_max)
     }
 
     /// Polls what [`Flow::Wait`] waits for.
@@ -343,16 +359,19 @@ impl Connection {
     }
 
     pub(crate) fn live(&self) -> Result<&Live, Halt> {
-        match &self.phase {
-            Phase::Live(live) => Ok(live),
-            Phase::Fresh(_) | Phase::Waiting(_) | Phase::Challenged(_) | Phase::Closed => {
-                Err(Halt::Gone)
-            }
-        }
+        self.phase.live().ok_or(Halt::Gone)
     }
 
-    pub(crate) fn live_session(&self) -> Option<&SessionRef> {
-        self.live().ok().map(|live| &live.session)
+    /// The locked state of the session, so long as it is this connection's.
+    pub(crate) fn own_state(&self) -> Result<MutexGuard<'_, SessionState>, Halt> {
+        let live = self.live()?;
+        live.session.lock_as(live.epoch).ok_or(Halt::Gone)
+    }
+
+    /// What this client sends, so long as the session is this connection's.
+    pub(crate) fn own_inbound(&self) -> Result<MutexGuard<'_, Inbound>, Halt> {
+        let live = self.live()?;
+        live.session.inbound_as(live.epoch).ok_or(Halt::Gone)
     }
 
     pub(crate) fn live_version(&self) -> Option<ProtocolVersion> {

@@ -1,15 +1,16 @@
-use std::sync::Arc;
+use std::cell::Cell;
 
-use pintle_mqtt::{Publication, Publish, Run};
-use pintle_ports::{CohortId, DeliverRuling, DropCause, Event, EventKind};
-use pintle_router::{Grant, OwnGrant};
+use parking_lot::MutexGuard;
+use pintle_mqtt::{Publication, Publish, Run, Timestamp};
+use pintle_ports::{CohortId, DeliverRuling, DropCause, Epoch, Event, EventKind};
+use pintle_router::{Grant, Member, OwnGrant, SharedGroup};
 use pintle_session::{Delivery, Tally};
 
 use crate::admit::Authorized;
 use crate::counters::add;
 use crate::route::{Route, RouteTarget};
-use crate::session::{Session, SessionRef};
-use crate::worker::Worker;
+use crate::session::{Session, SessionRef, SessionState};
+use crate::worker::{Standing, Worker};
 
 /// Gives an authorised publication to all receivers of its route.
 pub(crate) fn deliver(
@@ -19,32 +20,38 @@ pub(crate) fn deliver(
     publisher: Option<&SessionRef>,
 ) {
     let mut totals = Totals::default();
-    let mut rest = route.targets.as_slice();
-    while let Some(first) = rest.first() {
-        let len = rest.iter().take_while(|target| target.cohort == first.cohort).count();
-        let (targets, after) = rest.split_at(len);
-        if first.cohort == CohortId::NONE {
-            let mut forms = Forms { sent: message.publication(), queued: None };
-            to_targets(worker, &mut forms, targets, publisher, &mut totals);
-        } else {
-            let run = *message.run();
-            transformed(worker, &run, first.cohort, |forms| {
-                to_targets(worker, forms, targets, publisher, &mut totals);
-            });
-        }
-        rest = after;
+    if route.has_cohorts {
+        to_cohorts(worker, message, &route.targets, publisher, &mut totals);
+    } else {
+        let mut forms = Forms::Same(message.publication());
+        to_targets(worker, &mut forms, &route.targets, publisher, &mut totals);
     }
     for group in &route.groups {
-        let head = *message.run().head();
-        let member = group.pick(|session: &SessionRef| {
-            session.is_connected() && worker.may_receive(&session.identity(), &head).0
-        });
-        if let Some(member) = member {
-            let grant = Grant::new(member.options);
-            to_member(worker, message, &member.subscriber, &grant, &mut totals);
-        }
+        to_group(worker, message, group, &mut totals);
     }
     totals.count(worker);
+}
+
+/// Receivers in the order of their cohorts: hooks see each message once a cohort.
+fn to_cohorts(
+    worker: &Worker,
+    message: &mut Authorized<Publication<'_>>,
+    targets: &[RouteTarget],
+    publisher: Option<&SessionRef>,
+    totals: &mut Totals,
+) {
+    for targets in targets.chunk_by(|one, other| one.cohort == other.cohort) {
+        let cohort = targets.first().map_or(CohortId::NONE, |first| first.cohort);
+        if cohort == CohortId::NONE {
+            let mut forms = Forms::Same(message.publication());
+            to_targets(worker, &mut forms, targets, publisher, totals);
+        } else {
+            let run = *message.run();
+            transformed(worker, &run, cohort, |forms| {
+                to_targets(worker, forms, targets, publisher, totals);
+            });
+        }
+    }
 }
 
 fn to_targets(
@@ -65,32 +72,87 @@ fn to_targets(
     }
 }
 
-/// A shared group's choice; it may be offline, or without the right if no member has it.
-fn to_member(
+/// Each message of the run to one member of a shared group, in turn.
+fn to_group(
     worker: &Worker,
     message: &mut Authorized<Publication<'_>>,
-    session: &SessionRef,
-    grant: &Grant,
+    group: &SharedGroup<SessionRef>,
     totals: &mut Totals,
 ) {
     let run = *message.run();
-    if !worker.may_receive(&session.identity(), run.head()).0 {
+    if run.count() == 1 || group.len() == 1 {
+        if let Some(member) = choose(worker, group, run.head()) {
+            to_member(worker, message.publication(), member, totals);
+        }
         return;
     }
-    let delivers = worker.interest().deliver && worker.hooks().wants_deliver(run.topic());
-    let cohort = if delivers { worker.cohort_of(session) } else { CohortId::NONE };
-    if cohort == CohortId::NONE {
-        let mut forms = Forms { sent: message.publication(), queued: None };
-        return to_session(worker, &mut forms, session, grant, totals);
+    for (publish, frame) in run.iter() {
+        if let Some(member) = choose(worker, group, &publish) {
+            let single = Run::new(publish, run.layout(), frame, 1);
+            to_member(worker, &mut Publication::new(single, worker.now), member, totals);
+        }
     }
-    transformed(worker, &run, cohort, |forms| to_session(worker, forms, session, grant, totals));
 }
 
-/// A publication as it is sent, and as it is queued if it can not be sent at once: what an
-/// `on_deliver` hook made of it, and what the hook is to see again when it leaves the queue.
-struct Forms<'a, 'b> {
-    sent: &'a mut Publication<'b>,
-    queued: Option<&'a mut Publication<'b>>,
+/// The next member that is connected and may receive the message, or else one whose session keeps
+/// it.
+fn choose<'g>(
+    worker: &Worker,
+    group: &'g SharedGroup<SessionRef>,
+    publish: &Publish<'_>,
+) -> Option<&'g Member<SessionRef>> {
+    let pick = |fits: &dyn Fn(Standing) -> bool| {
+        let found = Cell::new(false);
+        let member = group.pick(|session: &SessionRef| {
+            found.set(fits(worker.standing(session, publish)));
+            found.get()
+        });
+        member.filter(|_| found.get())
+    };
+    pick(&|standing| standing == Standing::Connected)
+        .or_else(|| pick(&|standing| standing != Standing::Excluded))
+}
+
+fn to_member(
+    worker: &Worker,
+    publication: &mut Publication<'_>,
+    member: &Member<SessionRef>,
+    totals: &mut Totals,
+) {
+    let run = *publication.run();
+    let (session, grant) = (&member.subscriber, Grant::new(member.options));
+    let cohort = worker.cohort_for(session, run.topic());
+    if cohort == CohortId::NONE {
+        return to_session(worker, &mut Forms::Same(publication), session, &grant, totals);
+    }
+    transformed(worker, &run, cohort, |forms| {
+        to_session(worker, forms, session, &grant, totals);
+    });
+}
+
+/// What an `on_deliver` hook made of a publication. Who can not be sent it at once gets it queued
+/// as it was before, since the hook is to see it when it leaves the queue.
+enum Forms<'a, 'b> {
+    /// Nothing.
+    Same(&'a mut Publication<'b>),
+    Changed {
+        sent: &'a mut Publication<'b>,
+        queued: &'a mut Publication<'b>,
+    },
+    /// It is not for this cohort now.
+    Dropped {
+        queued: &'a mut Publication<'b>,
+    },
+}
+
+impl<'b> Forms<'_, 'b> {
+    fn run(&self) -> &Run<'b> {
+        match self {
+            Self::Same(publication) => publication.run(),
+            Self::Changed { sent, .. } => sent.run(),
+            Self::Dropped { queued } => queued.run(),
+        }
+    }
 }
 
 /// Lets the hook see each message of a run, once for all members of the cohort.
@@ -98,20 +160,32 @@ fn transformed(
     worker: &Worker,
     run: &Run<'_>,
     cohort: CohortId,
+    then: impl FnMut(&mut Forms<'_, '_>),
+) {
+    transformed_from(worker, run, worker.now, cohort, then);
+}
+
+/// The same for a run that the broker took at `received_at`, from where its expiry counts.
+fn transformed_from(
+    worker: &Worker,
+    run: &Run<'_>,
+    received_at: Timestamp,
+    cohort: CohortId,
     mut then: impl FnMut(&mut Forms<'_, '_>),
 ) {
     for (publish, frame) in run.iter() {
         let single = Run::new(publish, run.layout(), frame, 1);
-        let mut before = Publication::new(single, worker.now);
+        let mut before = Publication::new(single, received_at);
         match worker.hooks().on_deliver(cohort, &publish, worker.now) {
-            DeliverRuling::Pass => then(&mut Forms { sent: &mut before, queued: None }),
-            DeliverRuling::Rewrite(frame) => {
-                if let Ok(single) = frame.as_run() {
-                    let mut sent = Publication::new(single, worker.now);
-                    then(&mut Forms { sent: &mut sent, queued: Some(&mut before) });
+            DeliverRuling::Pass => then(&mut Forms::Same(&mut before)),
+            DeliverRuling::Drop => then(&mut Forms::Dropped { queued: &mut before }),
+            DeliverRuling::Rewrite(frame) => match frame.as_run() {
+                Ok(single) => {
+                    let mut sent = Publication::new(single, received_at);
+                    then(&mut Forms::Changed { sent: &mut sent, queued: &mut before });
                 }
-            }
-            DeliverRuling::Drop => {}
+                Err(_) => then(&mut Forms::Dropped { queued: &mut before }),
+            },
         }
     }
 }
@@ -123,27 +197,58 @@ fn to_session(
     grant: &Grant,
     totals: &mut Totals,
 ) {
-    let retain = message.sent.run().retain() && grant.retain_as_published;
+    let retain = message.run().retain() && grant.retain_as_published;
     let delivery = Delivery { qos: grant.qos, retain, subscription_ids: &grant.identifiers };
+    give(worker, message, session, session.lock(), &delivery, totals);
+}
+
+/// Sends or queues one form of the message.
+fn give(
+    worker: &Worker,
+    message: &mut Forms<'_, '_>,
+    session: &Session,
+    mut state: MutexGuard<'_, SessionState>,
+    delivery: &Delivery<'_>,
+    totals: &mut Totals,
+) {
+    if state.ended {
+        return;
+    }
     let terms = worker.delivery_terms();
-    let mut state = session.lock();
     let before = state.outbox_len();
-    let tally = match &mut message.queued {
-        Some(queued) if state.would_queue(message.sent, &delivery, &terms) => {
-            state.queue(queued, &delivery, &terms)
+    let mut dropped_by_hook = 0;
+    let tally = match message {
+        Forms::Same(publication) => state.deliver(publication, delivery, &terms),
+        Forms::Changed { sent, queued } if state.would_queue(sent, delivery, &terms) => {
+            state.queue(queued, delivery, &terms)
         }
-        Some(_) | None => state.deliver(message.sent, &delivery, &terms),
+        Forms::Changed { sent, .. } => state.deliver(sent, delivery, &terms),
+        Forms::Dropped { queued } if state.would_queue(queued, delivery, &terms) => {
+            state.queue(queued, delivery, &terms)
+        }
+        Forms::Dropped { queued } => {
+            dropped_by_hook = queued.run().count();
+            Tally::default()
+        }
     };
     totals.bytes += state.outbox_len().saturating_sub(before) as u64;
     drop(state);
     totals.tally.merge(tally);
-    if tally.dropped() > 0 && worker.interest().events.contains(EventKind::Dropped) {
-        tell_drops(worker, session, message.sent.run().head(), tally);
+    totals.dropped_by_hook += dropped_by_hook;
+    let dropped = tally.dropped() + dropped_by_hook;
+    if dropped > 0 && worker.interest().events.contains(EventKind::Dropped) {
+        tell_drops(worker, session, message.run().head(), tally, dropped_by_hook);
     }
 }
 
 /// Tells the plugins that asked what a session did not get.
-pub(crate) fn tell_drops(worker: &Worker, session: &Session, head: &Publish<'_>, tally: Tally) {
+fn tell_drops(
+    worker: &Worker,
+    session: &Session,
+    head: &Publish<'_>,
+    tally: Tally,
+    dropped_by_hook: u32,
+) {
     let identity = session.identity();
     let topic = head.topic.map_or("", |topic| topic.as_str());
     let causes = [
@@ -151,6 +256,7 @@ pub(crate) fn tell_drops(worker: &Worker, session: &Session, head: &Publish<'_>,
         (tally.too_large, DropCause::TooLarge),
         (tally.expired, DropCause::Expired),
         (tally.slow_consumer, DropCause::SlowConsumer),
+        (dropped_by_hook, DropCause::Plugin),
     ];
     for (count, cause) in causes {
         for _ in 0..count {
@@ -163,7 +269,9 @@ pub(crate) fn tell_drops(worker: &Worker, session: &Session, head: &Publish<'_>,
 #[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) tally: Tally,
+    /// Bytes appended to outboxes.
     pub(crate) bytes: u64,
+    pub(crate) dropped_by_hook: u32,
 }
 
 impl Totals {
@@ -176,42 +284,34 @@ impl Totals {
             add(&counters.publish_bytes_sent, self.bytes);
             add(&counters.bytes_sent, self.bytes);
         }
-        let dropped = self.tally.dropped();
+        let dropped = self.tally.dropped() + self.dropped_by_hook;
         if dropped > 0 {
             add(&counters.publishes_dropped, u64::from(dropped));
         }
     }
 }
 
-/// A message for one session that passes its `on_deliver` hooks on the way: retained messages.
+/// A retained message to the connection that asked for it, past its `on_deliver` hooks.
 pub(crate) fn to_one(
     worker: &Worker,
     publication: &mut Publication<'_>,
-    session: &Arc<Session>,
+    session: &SessionRef,
+    epoch: Epoch,
     delivery: &Delivery<'_>,
 ) {
     let mut totals = Totals::default();
-    let cohort = worker.cohort_of(session);
-    let mut give = |publication: &mut Publication<'_>| {
-        let mut state = session.lock();
-        let before = state.outbox_len();
-        totals.tally.merge(state.deliver(publication, delivery, &worker.delivery_terms()));
-        totals.bytes += state.outbox_len().saturating_sub(before) as u64;
-    };
-    let topic = publication.run().topic();
-    if cohort == CohortId::NONE || !worker.hooks().wants_deliver(topic) {
-        give(publication);
-    } else {
-        let head = *publication.run().head();
-        match worker.hooks().on_deliver(cohort, &head, worker.now) {
-            DeliverRuling::Pass => give(publication),
-            DeliverRuling::Rewrite(frame) => {
-                if let Ok(single) = frame.as_run() {
-                    give(&mut Publication::new(single, worker.now));
-                }
-            }
-            DeliverRuling::Drop => {}
+    let run = *publication.run();
+    let mut give_form = |forms: &mut Forms<'_, '_>| {
+        if let Some(state) = session.lock_as(epoch) {
+            give(worker, forms, session, state, delivery, &mut totals);
         }
+    };
+    let cohort = worker.cohort_for(session, run.topic());
+    if cohort == CohortId::NONE {
+        give_form(&mut Forms::Same(publication));
+    } else {
+        let received_at = publication.received_at();
+        transformed_from(worker, &run, received_at, cohort, give_form);
     }
     totals.count(worker);
 }

@@ -1,11 +1,10 @@
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use foldhash::fast::RandomState;
 use parking_lot::RwLock;
-use pintle_mqtt::{Budget, ReasonCode, Timestamp};
+use pintle_mqtt::{Budget, ReasonCode, SubscriptionFilter, Timestamp};
 use pintle_ports::{Broker, HookPath, Hooks, Interest, MessageFrame, Whom};
 use pintle_router::{Generations, TopicTree};
 use pintle_session::OutboundLimits;
@@ -15,7 +14,7 @@ use crate::counters::Counters;
 use crate::denials::Denials;
 use crate::registry::Registry;
 use crate::retained_store::RetainedStore;
-use crate::session::SessionRef;
+use crate::session::{SessionRef, SessionState};
 use crate::settings::EngineSettings;
 use crate::timers::Timers;
 use crate::worker::Worker;
@@ -23,7 +22,7 @@ use crate::worker::Worker;
 /// The broker without its sockets: sessions, subscriptions, retained messages, and the rules.
 ///
 /// Shared by all workers. Lock order: a shard of the registry, a session, the topic tree or the
-/// timers. No lock is held across a hook.
+/// timers or what its client sends. No lock is held across a hook.
 pub struct Engine {
     me: Weak<Engine>,
     pub(crate) counters: Counters,
@@ -38,13 +37,16 @@ pub struct Engine {
     bounds: ArcSwap<Bounds>,
     /// Rises whenever `table` or `bounds` is replaced.
     version: AtomicU64,
+    next_table: AtomicU64,
     /// Rises whenever plugins say that cohorts and decisions have changed.
     invalidations: AtomicU64,
     next_key: AtomicU64,
+    /// Keyed with the system's randomness.
     id_seed: RandomState,
     shutting_down: AtomicBool,
     next_sweep: AtomicU64,
-    started: AtomicU64,
+    /// The time as [`Engine::tick`] was told it last, in milliseconds: for calls without a worker.
+    last_tick: AtomicU64,
 }
 
 /// The hooks in force, with what a worker looks at for every message.
@@ -95,19 +97,20 @@ impl Engine {
             table: ArcSwap::from_pointee(HookTable { hooks, interest, number: 0 }),
             bounds: ArcSwap::from_pointee(Bounds::new(settings)),
             version: AtomicU64::new(0),
+            next_table: AtomicU64::new(1),
             invalidations: AtomicU64::new(0),
             next_key: AtomicU64::new(1),
             id_seed: RandomState::default(),
             shutting_down: AtomicBool::new(false),
             next_sweep: AtomicU64::new(0),
-            started: AtomicU64::new(0),
+            last_tick: AtomicU64::new(0),
         })
     }
 
     /// Swaps the hook table. Every connection is under the new one from its next read batch on.
     pub fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
         let interest = hooks.interest();
-        let number = self.version.load(Ordering::Acquire) + 1;
+        let number = self.next_table.fetch_add(1, Ordering::Relaxed);
         self.table.store(Arc::new(HookTable { hooks, interest, number }));
         self.version.fetch_add(1, Ordering::AcqRel);
     }
@@ -132,7 +135,7 @@ impl Engine {
     pub fn tick(&self, worker: &mut Worker) {
         worker.begin_batch();
         let now = worker.now;
-        self.started.fetch_max(now.as_millis(), Ordering::Relaxed);
+        self.last_tick.fetch_max(now.as_millis(), Ordering::Relaxed);
         while let Some(session) = self.timers.pop(now) {
             worker.session_is_due(&session);
         }
@@ -147,6 +150,13 @@ impl Engine {
     pub fn shut_down(&self, worker: &mut Worker) {
         self.shutting_down.store(true, Ordering::Release);
         worker.begin_batch();
+        // Wills first, while those who wait for them are still there.
+        for session in self.registry.all() {
+            let will = session.lock().take_will();
+            if let Some(due) = will {
+                worker.send_will(&due);
+            }
+        }
         for session in self.registry.all() {
             worker.disconnect_session(&session, ReasonCode::ServerShuttingDown);
         }
@@ -182,13 +192,29 @@ impl Engine {
         format!("auto-{:016x}-{key:x}", self.id_seed.hash_one(key))
     }
 
+    /// A worker for one call from a thread that has none. Its time is up to one tick old.
+    fn passing_worker(&self, me: &Arc<Self>) -> Worker {
+        let mut worker = Worker::new(me);
+        worker.set_now(Timestamp::from_millis(self.last_tick.load(Ordering::Relaxed)));
+        worker
+    }
+
+    /// Lets routes to a session be made again, whose rights or cohort may have changed.
+    pub(crate) fn forget_routes_to(&self, state: &SessionState) {
+        for filter in &state.subscriptions {
+            if let Ok(parsed) = SubscriptionFilter::new(filter) {
+                self.generations.bump(parsed.filter);
+            }
+        }
+    }
+
     fn gauges(&self) -> Vec<(&'static str, u64)> {
         let connected = self.counters.connected.load(Ordering::Relaxed);
         let total = self.registry.count();
         let topics = self.topics.read();
         let retained = self.retained.len() as u64;
         vec![
-            ("uptime", self.started.load(Ordering::Relaxed) / 1000),
+            ("uptime", self.last_tick.load(Ordering::Relaxed) / 1000),
             ("clients/total", total),
             ("clients/disconnected", total.saturating_sub(connected)),
             ("messages/stored", self.budget.runs()),
@@ -205,9 +231,7 @@ impl Broker for Engine {
     fn publish(&self, message: &MessageFrame, path: HookPath) {
         let Some(me) = self.me.upgrade() else { return };
         let Ok(run) = message.as_run() else { return };
-        let mut worker = Worker::new(&me);
-        worker.set_now(Timestamp::from_millis(self.started.load(Ordering::Relaxed)));
-        worker.begin_batch();
+        let mut worker = self.passing_worker(&me);
         admit(&mut worker, &Source { who: None, session: None, path }, run);
     }
 
@@ -215,9 +239,7 @@ impl Broker for Engine {
         let Some(me) = self.me.upgrade() else {
             return 0;
         };
-        let mut worker = Worker::new(&me);
-        worker.set_now(Timestamp::from_millis(self.started.load(Ordering::Relaxed)));
-        worker.begin_batch();
+        let mut worker = self.passing_worker(&me);
         let found: Vec<SessionRef> = match whom {
             Whom::Client(client_id) => self.registry.find(client_id).into_iter().collect(),
             Whom::Principal(principal) => self

@@ -7,6 +7,8 @@
 mod acknowledge;
 mod admit;
 mod authenticate;
+mod carry;
+mod connack;
 mod connect;
 mod connection;
 mod counters;
@@ -14,6 +16,7 @@ mod deliver;
 mod denials;
 mod disconnect;
 mod engine;
+mod incoming_run;
 mod packet_log;
 mod publish;
 mod pump;
@@ -27,7 +30,9 @@ mod settings;
 mod subscribe;
 mod takeover;
 mod timers;
+mod topic_pass;
 mod unsubscribe;
+mod will;
 mod worker;
 
 pub use connection::{Connection, EndCause, Flow, Peer, Received};

@@ -40,7 +40,13 @@ impl RetainedBacklog {
     pub(crate) fn push(&mut self, mut messages: Vec<Arc<Retained>>, terms: RetainedTerms) -> usize {
         let room = Self::RETAINED_BACKLOG_MAX.saturating_sub(self.len());
         let lost = messages.len().saturating_sub(room);
-        messages.truncate(room);
+        if lost > 0 {
+            messages.truncate(room);
+            messages.shrink_to_fit();
+        }
+        if messages.is_empty() {
+            return lost;
+        }
         self.parts.push_back(Part { messages: messages.into_iter(), terms });
         lost
     }

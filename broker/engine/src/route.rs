@@ -15,6 +15,8 @@ use crate::worker::{HooksStamp, Worker};
 pub(crate) struct Route {
     /// In the order of their cohorts, those without one first.
     pub(crate) targets: Vec<RouteTarget>,
+    /// Whether any of them is in a cohort.
+    pub(crate) has_cohorts: bool,
     pub(crate) groups: Vec<Arc<SharedGroup<SessionRef>>>,
     generation: u64,
     stamp: HooksStamp,
@@ -50,11 +52,11 @@ impl Route {
                 if delivers { worker.cohort_of(&target.subscriber) } else { CohortId::NONE };
             targets.push(RouteTarget { target, cohort });
         }
-        if delivers {
-            targets.sort_by_key(|target| target.cohort);
-        }
+        targets.sort_by_key(|target| target.cohort);
+        let has_cohorts = targets.last().is_some_and(|last| last.cohort != CohortId::NONE);
         let stamp = worker.hooks_stamp();
-        Self { targets, groups: found.groups, generation, stamp, valid_until }
+        let groups = found.groups;
+        Self { targets, has_cohorts, groups, generation, stamp, valid_until }
     }
 
     pub(crate) fn is_valid(&self, worker: &Worker, topic: TopicName<'_>) -> bool {
@@ -65,6 +67,10 @@ impl Route {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.targets.is_empty() && self.groups.is_empty()
+    }
+
+    fn entries(&self) -> usize {
+        1 + self.targets.len()
     }
 }
 
@@ -86,11 +92,13 @@ impl RouteCache {
     }
 
     pub(crate) fn put(&mut self, topic: TopicName<'_>, route: &Arc<Route>) {
-        self.entries += 1 + route.targets.len();
         if self.routes.len() >= Self::ROUTES_MAX || self.entries > Self::TARGETS_MAX {
             self.routes.clear();
-            self.entries = 1 + route.targets.len();
+            self.entries = 0;
         }
-        self.routes.insert(topic.as_str().into(), Arc::clone(route));
+        self.entries += route.entries();
+        if let Some(old) = self.routes.insert(topic.as_str().into(), Arc::clone(route)) {
+            self.entries -= old.entries();
+        }
     }
 }

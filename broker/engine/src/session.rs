@@ -1,22 +1,29 @@
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use foldhash::HashSet;
 use parking_lot::{Mutex, MutexGuard};
-use pintle_mqtt::{ProtocolVersion, Publication, QoS, Timestamp};
-use pintle_ports::{CohortId, Epoch, Identity, Link, MessageFrame, Outbox, Taken};
+use pintle_mqtt::{KeptRun, ProtocolVersion, Publication, QoS, Timestamp};
+use pintle_ports::{CohortId, Epoch, Identity, Link, Outbox, Taken};
 use pintle_session::{Delivery, Inbound, Outbound, OutboundLimits, SessionExpiry, Tally};
 
 use crate::retained_backlog::RetainedBacklog;
+
+/// What a packet may grow by when it is delivered, Subscription Identifiers aside: a Packet
+/// Identifier, the length of its properties, a longer Remaining Length.
+pub(crate) const DELIVERY_GROWTH: usize = 16;
 
 /// A Session (4.1): what is kept of a client, whether it is connected or not.
 pub(crate) struct Session {
     /// Unique in this process, the same for the whole life of the session.
     pub(crate) key: u64,
     pub(crate) client_id: Arc<str>,
-    /// Only the connection that owns the session takes this lock.
-    pub(crate) inbound: Mutex<Inbound>,
+    /// The epoch in `state`, to be looked at without its lock; it changes only under it.
+    current: AtomicU32,
+    /// Locked after `state`, where both are.
+    inbound: Mutex<Inbound>,
     state: Mutex<SessionState>,
 }
 
@@ -31,6 +38,8 @@ pub(crate) struct SessionState {
     pub(crate) ended: bool,
     pub(crate) epoch: Epoch,
     pub(crate) version: ProtocolVersion,
+    /// The client's Maximum Packet Size, in bytes.
+    pub(crate) packet_bytes_max: u32,
     pub(crate) link: Option<Arc<dyn Link>>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) cohort: Option<(u64, CohortId)>,
@@ -39,6 +48,8 @@ pub(crate) struct SessionState {
     pub(crate) backlog: Option<Box<RetainedBacklog>>,
     pub(crate) will: Option<Box<PendingWill>>,
     pub(crate) expiry: SessionExpiry,
+    /// The longest Session Expiry Interval that this client may have.
+    pub(crate) expiry_secs_max: u32,
     /// Bound of its own on queued messages.
     pub(crate) queue_messages_max: Option<u32>,
     pub(crate) deadlines: Deadlines,
@@ -61,8 +72,14 @@ impl Deadlines {
 
 /// A Will Message that has not been sent or deleted.
 pub(crate) struct PendingWill {
-    pub(crate) message: MessageFrame,
+    pub(crate) message: Arc<KeptRun>,
     pub(crate) delay_secs: u32,
+}
+
+/// A will whose time has come, to be sent once no lock is held.
+pub(crate) struct DueWill {
+    pub(crate) message: Arc<KeptRun>,
+    pub(crate) identity: Arc<Identity>,
 }
 
 impl Session {
@@ -74,6 +91,7 @@ impl Session {
             ended: false,
             epoch: Epoch::default(),
             version: identity.protocol,
+            packet_bytes_max: u32::MAX,
             link: None,
             identity,
             cohort: None,
@@ -81,10 +99,17 @@ impl Session {
             backlog: None,
             will: None,
             expiry: SessionExpiry::from_secs(0),
+            expiry_secs_max: u32::MAX,
             queue_messages_max: None,
             deadlines: Deadlines::NONE,
         };
-        Self { key, client_id, inbound: Mutex::new(Inbound::new()), state: Mutex::new(state) }
+        Self {
+            key,
+            client_id,
+            current: AtomicU32::new(state.epoch.0),
+            inbound: Mutex::new(Inbound::new()),
+            state: Mutex::new(state),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
@@ -95,8 +120,55 @@ impl Session {
         Arc::clone(&self.lock().identity)
     }
 
-    pub(crate) fn is_connected(&self) -> bool {
-        self.lock().link.is_some()
+    /// The state, unless the connection of `epoch` has lost the session.
+    pub(crate) fn lock_as(&self, epoch: Epoch) -> Option<MutexGuard<'_, SessionState>> {
+        let state = self.state.lock();
+        (state.epoch == epoch).then_some(state)
+    }
+
+    /// What the client sends, unless the connection of `epoch` has lost the session.
+    pub(crate) fn inbound_as(&self, epoch: Epoch) -> Option<MutexGuard<'_, Inbound>> {
+        let inbound = self.inbound.lock();
+        self.is_current(epoch).then_some(inbound)
+    }
+
+    /// Whether the session is still that connection's.
+    pub(crate) fn is_current(&self, epoch: Epoch) -> bool {
+        self.current.load(Ordering::Acquire) == epoch.0
+    }
+
+    /// Cuts the connection off the session: its link, and what it had still to be sent.
+    pub(crate) fn detach(&self, state: &mut SessionState) -> Option<(Arc<dyn Link>, Vec<u8>)> {
+        let link = state.link.take()?;
+        state.outbound.end_connection();
+        state.backlog = None;
+        state.noted = false;
+        self.begin_epoch(state);
+        // Nothing is connected: this only forgets what belonged to the connection.
+        self.inbound.lock().begin_connection(u16::MAX, 0);
+        Some((link, std::mem::take(&mut state.outbox)))
+    }
+
+    /// Gives the session to a new connection, whose link is to take from it.
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        state: &mut SessionState,
+        link: Arc<dyn Link>,
+        receive_maximum: u16,
+        topic_alias_maximum: u16,
+    ) -> Epoch {
+        self.begin_epoch(state);
+        self.inbound.lock().begin_connection(receive_maximum, topic_alias_maximum);
+        link.attach(Arc::clone(self) as Arc<dyn Outbox>, state.epoch);
+        state.link = Some(link);
+        state.outbox.clear();
+        state.noted = false;
+        state.epoch
+    }
+
+    fn begin_epoch(&self, state: &mut SessionState) {
+        state.epoch.0 = state.epoch.0.wrapping_add(1);
+        self.current.store(state.epoch.0, Ordering::Release);
     }
 }
 
@@ -140,7 +212,8 @@ impl SessionState {
     ) -> bool {
         let limits = terms.limits_for(self.queue_messages_max);
         let qos = delivery.qos.min(publication.run().qos());
-        let bytes = publication.run().frames().len();
+        let growth = DELIVERY_GROWTH + delivery.subscription_ids.len() * 5;
+        let bytes = publication.run().frames().len() + growth;
         let (count, outbox_len) = (publication.run().count(), self.outbox.len());
         qos > QoS::AtMostOnce
             && !self.outbound.would_send_all(qos, count, bytes, &limits, outbox_len)
@@ -161,24 +234,15 @@ impl SessionState {
         self.outbox.len()
     }
 
-    /// Cuts the connection off the session: what it had still to be sent, and its link.
-    pub(crate) fn detach(&mut self) -> Option<(Arc<dyn Link>, Vec<u8>)> {
-        let link = self.link.take()?;
-        self.outbound.end_connection();
-        self.backlog = None;
-        self.noted = false;
-        self.epoch.0 += 1;
-        Some((link, std::mem::take(&mut self.outbox)))
+    /// Whether anything waits for room, or for the client's quota.
+    pub(crate) fn holds_more(&self) -> bool {
+        self.backlog.is_some() || self.outbound.has_waiting()
     }
 
-    /// Gives the session to a new connection, whose link is to take from `outbox`.
-    pub(crate) fn attach(&mut self, link: Arc<dyn Link>, outbox: Arc<dyn Outbox>) -> Epoch {
-        self.epoch.0 += 1;
-        link.attach(outbox, self.epoch);
-        self.link = Some(link);
-        self.outbox.clear();
-        self.noted = false;
-        self.epoch
+    /// The will, which is now due.
+    pub(crate) fn take_will(&mut self) -> Option<DueWill> {
+        let will = self.will.take()?;
+        Some(DueWill { message: will.message, identity: Arc::clone(&self.identity) })
     }
 }
 
@@ -196,8 +260,7 @@ impl Outbox for Session {
         if tracing::enabled!(target: "pintle::packets", tracing::Level::DEBUG) {
             crate::packet_log::sent(&self.client_id, state.version, into);
         }
-        let waits = state.backlog.is_some() || state.outbound.has_waiting();
-        if waits { Taken::BytesAndMoreWaits } else { Taken::Bytes }
+        if state.holds_more() { Taken::BytesAndMoreWaits } else { Taken::Bytes }
     }
 }
 

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
-use pintle_mqtt::{Disconnect, Property, PropertyBuffer, ReasonCode, SubscriptionFilter};
-use pintle_ports::{Epoch, Event, EventKind, HookPath, Identity, MessageFrame};
+use pintle_mqtt::{
+    Disconnect, Packet, Property, PropertyBuffer, ReasonCode, SubscriptionFilter, Timestamp,
+};
+use pintle_ports::{Epoch, Event, EventKind, Identity};
 use pintle_session::{Ending, Outbound, WillFate, will_fate};
 use tracing::info;
 
-use crate::admit::{Source, admit};
-use crate::connect::tell;
-use crate::connection::{Connection, Live, Phase};
+use crate::connect::Refused;
+use crate::connection::{Connection, Flow, Live, Phase};
 use crate::counters::{add, subtract};
-use crate::session::{Deadlines, SessionRef};
-use crate::worker::Worker;
+use crate::session::{Deadlines, DueWill, SessionRef, SessionState};
+use crate::worker::{Worker, tell};
 
 impl Connection {
     /// Ends the connection for a reason of the broker's: v5 clients are told it [MQTT-4.13.1-1].
@@ -19,33 +20,57 @@ impl Connection {
         worker: &mut Worker,
         reason: ReasonCode,
         what: &'static str,
-    ) -> crate::connection::Flow {
-        let phase = std::mem::replace(&mut self.phase, Phase::Closed);
-        match phase {
+    ) -> Flow {
+        let version = match std::mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Live(live) => {
-                info!(
-                    client_id = %live.identity.client_id, ?reason, what,
-                    "Client disconnected by the broker."
-                );
-                self.phase = Phase::Closed;
                 worker.fail_connection(&live, reason, what);
+                return Flow::Close;
             }
-            Phase::Challenged(challenged) => {
-                let refused = crate::connect::Refused { reason, what };
-                let version = challenged.pending.identity.protocol;
-                self.refuse(worker, Some(version), &refused, None);
-            }
-            Phase::Waiting(waiting) => {
-                let refused = crate::connect::Refused { reason, what };
-                let version = waiting.pending.identity.protocol;
-                self.refuse(worker, Some(version), &refused, None);
-            }
-            Phase::Fresh(_) | Phase::Closed => {
-                worker.replies.clear();
-                self.link.close(Vec::new());
-            }
-        }
-        crate::connection::Flow::Close
+            Phase::Challenged(challenged) => Some(challenged.pending.identity.protocol),
+            Phase::Waiting(waiting) => Some(waiting.pending.identity.protocol),
+            Phase::Fresh(_) | Phase::Closed => None,
+        };
+        worker.replies.clear();
+        self.refuse(worker, version, &Refused { reason, what }, None);
+        Flow::Close
+    }
+}
+
+/// What a connection is told at its end.
+struct Parting {
+    /// Answers that are still to be sent.
+    answers: Vec<u8>,
+    /// DISCONNECT, for v5 clients; a client that said it itself gets none.
+    disconnect: Option<(ReasonCode, Option<&'static str>)>,
+}
+
+/// What is left to do, with no lock held, after a session and its connection have parted.
+pub(crate) struct Parted {
+    epoch: Epoch,
+    will: Option<DueWill>,
+    ends: bool,
+}
+
+/// DISCONNECT for a v5 client, without its Reason String where that would be too long for it
+/// [MQTT-3.14.2-3]; nothing for an older one.
+pub(crate) fn farewell(
+    worker: &Worker,
+    state: &SessionState,
+    reason: ReasonCode,
+    what: Option<&str>,
+    out: &mut Vec<u8>,
+) {
+    if !state.version.is_v5() {
+        return;
+    }
+    let mut properties = PropertyBuffer::new();
+    properties.push_some(what.map(Property::ReasonString));
+    let packet = Packet::Disconnect(Disconnect { reason, properties: properties.as_properties() });
+    let before = out.len();
+    if packet.encode_within(state.version, state.packet_bytes_max, out) {
+        let counters = &worker.engine().counters;
+        counters.sent(&counters.disconnect_sent, 1);
+        add(&counters.bytes_sent, (out.len() - before) as u64);
     }
 }
 
@@ -53,173 +78,169 @@ impl Worker {
     /// The broker closes a connection: what is still to be sent, the answers of this batch, and the
     /// reason.
     fn fail_connection(&mut self, live: &Live, reason: ReasonCode, what: &'static str) {
-        let mut last = std::mem::take(&mut self.replies);
-        if live.version.is_v5() {
-            let mut properties = PropertyBuffer::new();
-            properties.push(Property::ReasonString(what));
-            let properties = properties.as_properties();
-            Disconnect { reason, properties }.encode(live.version, &mut last);
-            let counters = &self.engine().counters;
-            counters.sent(&counters.disconnect_sent, 1);
-        }
+        let parting = Parting {
+            answers: std::mem::take(&mut self.replies),
+            disconnect: Some((reason, Some(what))),
+        };
         let ending = if reason == ReasonCode::KeepAliveTimeout {
             Ending::ConnectionLost
         } else {
             Ending::Violation
         };
-        if self.settle(&live.session, live.epoch, ending, Some(last)) {
+        if let Some(parted) = self.part(&live.session, live.epoch, ending, Some(parting)) {
             let who = &*live.identity;
+            info!(client_id = %who.client_id, ?reason, what, "Client disconnected by the broker.");
             tell(self, EventKind::Disconnected, Event::Disconnected { who, reason });
+            self.finish_parting(&live.session, parted);
         }
     }
 
     /// The connection broke without a DISCONNECT.
     pub(crate) fn connection_lost(&mut self, live: &Live) {
-        if self.settle(&live.session, live.epoch, Ending::ConnectionLost, None) {
-            info!(client_id = %live.identity.client_id, "Client lost.");
+        let ending = Ending::ConnectionLost;
+        if let Some(parted) = self.part(&live.session, live.epoch, ending, None) {
             let who = &*live.identity;
+            info!(client_id = %who.client_id, "Client lost.");
             tell(self, EventKind::ConnectionLost, Event::ConnectionLost { who });
+            self.finish_parting(&live.session, parted);
+        }
+    }
+
+    /// The client said DISCONNECT with `reason`; the answers before it are still sent.
+    pub(crate) fn client_disconnects(&mut self, live: &Live, reason: ReasonCode) {
+        let ending = if reason == ReasonCode::Success {
+            Ending::NormalDisconnect
+        } else {
+            Ending::DisconnectWithWill
+        };
+        let parting = Parting { answers: std::mem::take(&mut self.replies), disconnect: None };
+        if let Some(parted) = self.part(&live.session, live.epoch, ending, Some(parting)) {
+            let who = &*live.identity;
+            info!(client_id = %who.client_id, ?reason, "Client disconnected.");
+            tell(self, EventKind::Disconnected, Event::Disconnected { who, reason });
+            self.finish_parting(&live.session, parted);
         }
     }
 
     /// An operator, a plugin or the end of the broker disconnects a client; false if it is not
     /// connected.
     pub(crate) fn disconnect_session(&mut self, session: &SessionRef, reason: ReasonCode) -> bool {
-        let (epoch, identity, version) = {
+        let (epoch, identity) = {
             let state = session.lock();
-            if state.link.is_none() {
-                return false;
-            }
-            (state.epoch, Arc::clone(&state.identity), state.version)
+            (state.epoch, Arc::clone(&state.identity))
         };
-        let mut last = Vec::new();
-        if version.is_v5() {
-            Disconnect::new(reason).encode(version, &mut last);
-            let counters = &self.engine().counters;
-            counters.sent(&counters.disconnect_sent, 1);
-        }
         let ending = if reason == ReasonCode::ServerShuttingDown {
             Ending::ServerShutdown
         } else {
             Ending::ServerDisconnect
         };
-        if !self.settle(session, epoch, ending, Some(last)) {
+        let parting = Parting { answers: Vec::new(), disconnect: Some((reason, None)) };
+        let Some(parted) = self.part(session, epoch, ending, Some(parting)) else {
             return false;
-        }
-        info!(client_id = %identity.client_id, ?reason, "Client disconnected by the broker.");
-        let who = &*identity;
+        };
+        let who: &Identity = &identity;
+        info!(client_id = %who.client_id, ?reason, "Client disconnected by the broker.");
         tell(self, EventKind::Disconnected, Event::Disconnected { who, reason });
+        self.finish_parting(session, parted);
         true
     }
 
-    /// Parts a session from its connection: the will's fate, the session's expiry. False if the
-    /// session has gone on to another connection.
+    /// Parts a session from its connection: the will's fate, the session's expiry. `None` if the
+    /// session has gone on to another connection, or has none.
     ///
-    /// With `last`, the link is told to close after these bytes.
-    pub(crate) fn settle(
-        &mut self,
+    /// With `parting`, the link is told to close.
+    fn part(
+        &self,
         session: &SessionRef,
         epoch: Epoch,
         ending: Ending,
-        last: Option<Vec<u8>>,
-    ) -> bool {
-        let due = {
-            let mut guard = session.lock();
-            let state = &mut *guard;
-            if state.epoch != epoch {
-                return false;
+        parting: Option<Parting>,
+    ) -> Option<Parted> {
+        let mut guard = session.lock_as(epoch)?;
+        let state = &mut *guard;
+        let (link, mut unsent) = session.detach(state)?;
+        let counters = &self.engine().counters;
+        subtract(&counters.connected, 1);
+        if let Some(Parting { answers, disconnect }) = parting {
+            unsent.extend_from_slice(&answers);
+            add(&counters.bytes_sent, answers.len() as u64);
+            if let Some((reason, what)) = disconnect {
+                farewell(self, state, reason, what, &mut unsent);
             }
-            let Some((link, mut unsent)) = state.detach() else {
-                return false;
-            };
-            subtract(&self.engine().counters.connected, 1);
-            if let Some(last) = last {
-                unsent.extend_from_slice(&last);
-                add(&self.engine().counters.bytes_sent, last.len() as u64);
-                link.close(unsent);
-            }
-            let delay_secs = state.will.as_ref().map_or(0, |will| will.delay_secs);
-            let fate = will_fate(ending, delay_secs, state.expiry.as_secs(), self.now);
-            let mut deadlines =
-                Deadlines { expires_at: state.expiry.ends_at(self.now), ..Deadlines::NONE };
-            let due = match fate {
-                WillFate::Discard => {
-                    state.will = None;
-                    None
-                }
-                WillFate::SendNow => {
-                    let identity = Arc::clone(&state.identity);
-                    state.will.take().map(|will| (will.message, identity))
-                }
-                WillFate::SendAt(at) => {
-                    if state.will.is_some() {
-                        deadlines.will_at = at;
-                    }
-                    None
-                }
-            };
-            if !state.expiry.ends_with_connection() {
-                self.engine().timers.set(&session.0, state.deadlines, deadlines);
-                state.deadlines = deadlines;
-            }
-            due
-        };
-        if let Some((message, identity)) = due {
-            self.send_will(&message, &identity);
+            link.close(unsent);
         }
-        if session.lock().expiry.ends_with_connection() {
-            self.end_if_unconnected(session);
+        let delay_secs = state.will.as_ref().map_or(0, |will| will.delay_secs);
+        let expires_at = state.expiry.ends_at(self.now);
+        let mut deadlines = Deadlines { expires_at, ..Deadlines::NONE };
+        let mut will = None;
+        match will_fate(ending, delay_secs, state.expiry.as_secs(), self.now) {
+            WillFate::Discard => state.will = None,
+            WillFate::SendNow => will = state.take_will(),
+            WillFate::SendAt(at) if state.will.is_some() => deadlines.will_at = at,
+            WillFate::SendAt(_) => {}
         }
-        true
+        let ends = state.expiry.ends_with_connection();
+        if !ends {
+            self.engine().timers.set(&session.0, state.deadlines, deadlines);
+            state.deadlines = deadlines;
+        }
+        Some(Parted { epoch: state.epoch, will, ends })
+    }
+
+    fn finish_parting(&mut self, session: &SessionRef, parted: Parted) {
+        if let Some(due) = parted.will {
+            self.send_will(&due);
+        }
+        if parted.ends {
+            self.end_session(session, parted.epoch);
+        }
     }
 
     /// A timer of `session` has come up: its will, its end, or nothing any more.
     pub(crate) fn session_is_due(&mut self, session: &SessionRef) {
         let now = self.now;
-        let (will, expired) = {
+        let (will, expired, epoch) = {
             let mut guard = session.lock();
             let state = &mut *guard;
             let mut left = state.deadlines;
             let mut will = None;
             if left.will_at <= now {
-                left.will_at = pintle_mqtt::Timestamp::NEVER;
-                let identity = Arc::clone(&state.identity);
-                will = state.will.take().map(|will| (will.message, identity));
+                left.will_at = Timestamp::NEVER;
+                will = state.take_will();
             }
             let expired = left.expires_at <= now;
-            if !expired {
-                self.engine().timers.set(&session.0, Deadlines::NONE, left);
+            if expired {
+                left = Deadlines::NONE;
             }
-            state.deadlines = if expired { Deadlines::NONE } else { left };
-            (will, expired)
+            self.engine().timers.set(&session.0, Deadlines::NONE, left);
+            state.deadlines = left;
+            (will, expired, state.epoch)
         };
-        if let Some((message, identity)) = will {
-            self.send_will(&message, &identity);
+        if let Some(due) = will {
+            self.send_will(&due);
         }
-        if expired {
-            self.end_if_unconnected(session);
+        if expired && self.end_session(session, epoch) {
+            add(&self.engine().counters.sessions_expired, 1);
         }
     }
 
-    /// Ends a session, unless a connection has taken it meanwhile.
-    fn end_if_unconnected(&mut self, session: &SessionRef) {
+    /// Ends a session that has no connection, unless one has had it since `epoch`; whether it did.
+    fn end_session(&mut self, session: &SessionRef, epoch: Epoch) -> bool {
         let engine = Arc::clone(self.engine());
         let will = {
             let mut shard = engine.registry.shard(&session.client_id);
-            let mut state = session.lock();
-            if state.link.is_some() || state.ended {
-                return;
-            }
+            let Some(mut state) = session.lock_as(epoch).filter(|state| !state.ended) else {
+                return false;
+            };
             state.ended = true;
             engine.registry.remove(&mut shard, session);
-            let identity = Arc::clone(&state.identity);
-            state.will.take().map(|will| (will.message, identity))
+            state.take_will()
         };
-        if let Some((message, identity)) = will {
-            self.send_will(&message, &identity);
+        if let Some(due) = will {
+            self.send_will(&due);
         }
-        add(&engine.counters.sessions_expired, 1);
         self.forget_session(session);
+        true
     }
 
     /// Removes all that a session has in the broker. It is no longer in the registry.
@@ -234,22 +255,11 @@ impl Worker {
             (std::mem::take(&mut state.subscriptions), Arc::clone(&state.identity))
         };
         for filter in &filters {
-            let Ok(parsed) = SubscriptionFilter::new(filter) else {
-                continue;
-            };
-            self.engine().remove_subscription(session, &parsed);
+            if let Ok(parsed) = SubscriptionFilter::new(filter) {
+                self.engine().remove_subscription(session, &parsed);
+            }
         }
         let who = &*identity;
         tell(self, EventKind::SessionExpired, Event::SessionExpired { who });
-    }
-
-    /// A will takes the way of any other message [MQTT-3.1.2-8].
-    pub(crate) fn send_will(&mut self, message: &MessageFrame, identity: &Arc<Identity>) {
-        let Ok(run) = message.as_run() else { return };
-        let topic = run.topic();
-        let source = Source { who: Some(identity), session: None, path: HookPath::Will };
-        admit(self, &source, run);
-        let topic = topic.as_str();
-        tell(self, EventKind::WillSent, Event::WillSent { who: identity, topic });
     }
 }

@@ -7,13 +7,12 @@ use pintle_mqtt::{
 use pintle_ports::{Action, Event, EventKind, SubscribeRuling, SubscriptionRequest, Verdict};
 use pintle_router::SubscriptionOptions;
 
-use crate::connect::tell;
 use crate::connection::{Connection, Halt};
 use crate::counters::add;
 use crate::engine::Engine;
 use crate::retained_backlog::RetainedTerms;
 use crate::session::SessionRef;
-use crate::worker::Worker;
+use crate::worker::{Worker, tell};
 
 /// Retained messages that a subscription asks for.
 struct Wanted {
@@ -161,10 +160,7 @@ impl Connection {
             identifier: identifier.and_then(NonZeroU32::new),
         };
         let is_new = {
-            let mut state = live.session.lock();
-            if state.epoch != live.epoch {
-                return Err(Halt::Gone);
-            }
+            let mut state = self.own_state()?;
             let subscriptions_max = self
                 .terms
                 .subscriptions_max
@@ -187,9 +183,9 @@ impl Connection {
             handling if handling == RetainHandling::SendIfNew as u8 => is_new,
             _ => false,
         };
-        if send && request.share_name.is_none() {
+        if send && filter.share.is_none() {
             let terms = RetainedTerms { qos, identifier };
-            wanted.push(Wanted { filter: request.filter.clone(), terms });
+            wanted.push(Wanted { filter: filter.filter.as_str().to_owned(), terms });
         }
         ReasonCode::from_u8(qos as u8).ok_or(Halt::Gone)
     }
@@ -203,12 +199,7 @@ impl Connection {
             if found.is_empty() {
                 continue;
             }
-            let mut state = live.session.lock();
-            if state.epoch != live.epoch {
-                return Err(Halt::Gone);
-            }
-            let lost = state.backlog.get_or_insert_default().push(found, terms);
-            drop(state);
+            let lost = self.own_state()?.backlog.get_or_insert_default().push(found, terms);
             add(&worker.engine().counters.publishes_dropped, lost as u64);
         }
         worker.pump(&live.session, live.epoch);

@@ -3,12 +3,11 @@ use pintle_mqtt::{
 };
 use pintle_ports::{Event, EventKind};
 
-use crate::connect::tell;
 use crate::connection::{Connection, Halt};
-use crate::worker::Worker;
+use crate::worker::{Worker, tell};
 
 impl Connection {
-    /// UNSUBSCRIBE: one code for each filter, in their order [MQTT-3.11.3-2]. What is in flight or
+    /// UNSUBSCRIBE: one code for each filter, in their order [MQTT-3.11.3-1] [MQTT-3.11.3-2]. What is in flight or
     /// queued already is still delivered.
     pub(crate) fn unsubscribe(
         &mut self,
@@ -40,10 +39,7 @@ impl Connection {
             return Ok(ReasonCode::TopicFilterInvalid);
         };
         {
-            let mut state = live.session.lock();
-            if state.epoch != live.epoch {
-                return Err(Halt::Gone);
-            }
+            let mut state = self.own_state()?;
             if !state.subscriptions.remove(text) {
                 return Ok(ReasonCode::NoSubscriptionExisted);
             }

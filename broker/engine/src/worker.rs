@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use pintle_mqtt::{Publish, ReasonCode, Timestamp, TopicName};
-use pintle_ports::{Action, CohortId, Hooks, Identity, Interest, Ruling, Verdict};
+use pintle_ports::{
+    Action, CohortId, Event, EventKind, Hooks, Identity, Interest, Ruling, Verdict,
+};
 
 use crate::denials::Denial;
 use crate::engine::{Bounds, Engine, HookTable};
@@ -21,6 +23,23 @@ pub struct Worker {
     /// Acknowledgements and answers to the connection whose batch this is.
     pub(crate) replies: Vec<u8>,
     pub(crate) packet_log: bool,
+}
+
+/// How a member of a shared group stands to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Connected,
+    /// Its session keeps what it is given.
+    Away,
+    /// Its session has ended, or it has not the right.
+    Excluded,
+}
+
+/// Tells the plugins that asked for this kind.
+pub(crate) fn tell(worker: &Worker, kind: EventKind, event: Event<'_>) {
+    if worker.interest().events.contains(kind) {
+        worker.hooks().event(event);
+    }
 }
 
 /// Under which hook table, rights and cohorts something was worked out.
@@ -113,7 +132,34 @@ impl Worker {
         (ruling.verdict == Verdict::Allow, ruling.valid_until)
     }
 
-    /// The group that `session` is delivered with; asked again when cohorts may have changed.
+    /// How a member of a shared group stands to a message.
+    pub(crate) fn standing(&self, session: &Session, publish: &Publish<'_>) -> Standing {
+        let (standing, identity) = {
+            let state = session.lock();
+            if state.ended {
+                return Standing::Excluded;
+            }
+            let asks = self.interest().authorize || state.identity.rules.is_some();
+            let connected = state.link.is_some();
+            let standing = if connected { Standing::Connected } else { Standing::Away };
+            (standing, asks.then(|| Arc::clone(&state.identity)))
+        };
+        match identity {
+            Some(who) if !self.may_receive(&who, publish).0 => Standing::Excluded,
+            Some(_) | None => standing,
+        }
+    }
+
+    /// The group that `session` is delivered messages of `topic` with.
+    pub(crate) fn cohort_for(&self, session: &Session, topic: TopicName<'_>) -> CohortId {
+        if self.interest().deliver && self.hooks().wants_deliver(topic) {
+            self.cohort_of(session)
+        } else {
+            CohortId::NONE
+        }
+    }
+
+    /// The group that `session` is in for `on_deliver`; asked again when cohorts may have changed.
     pub(crate) fn cohort_of(&self, session: &Session) -> CohortId {
         if !self.interest().deliver {
             return CohortId::NONE;
@@ -127,7 +173,10 @@ impl Worker {
             Some((at, cohort)) if at == stamp => cohort,
             Some(_) | None => {
                 let cohort = self.hooks().cohort(&identity);
-                session.lock().cohort = Some((stamp, cohort));
+                let mut state = session.lock();
+                if Arc::ptr_eq(&state.identity, &identity) {
+                    state.cohort = Some((stamp, cohort));
+                }
                 cohort
             }
         }

@@ -43,11 +43,8 @@ impl<'b> Client<'b> {
         let wire = self.wire();
         let mut bytes = Vec::new();
         for draft in drafts {
-            let draft = if draft.needs_id() {
-                draft.clone().id(wire.take_id())
-            } else {
-                draft.clone()
-            };
+            let draft =
+                if draft.needs_id() { draft.clone().id(wire.take_id()) } else { draft.clone() };
             bytes.extend(draft.bytes(wire.version));
         }
         bytes

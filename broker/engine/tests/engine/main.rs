@@ -14,4 +14,8 @@ mod scenario;
 mod seen;
 mod test_hooks;
 
+mod connect;
 mod retained;
+mod session_expiry;
+mod takeover;
+mod wills;

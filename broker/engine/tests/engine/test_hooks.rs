@@ -246,7 +246,12 @@ impl Hooks for TestHooks {
         !topic.as_str().starts_with("plain")
     }
 
-    fn on_deliver(&self, cohort: CohortId, publish: &Publish<'_>, _now: Timestamp) -> DeliverRuling {
+    fn on_deliver(
+        &self,
+        cohort: CohortId,
+        publish: &Publish<'_>,
+        _now: Timestamp,
+    ) -> DeliverRuling {
         self.called(format!("on_deliver {} {} {}", cohort.0, topic(publish), payload(publish)));
         self.on_deliver.as_ref().unwrap()(cohort.0, publish)
     }
@@ -268,8 +273,12 @@ impl Hooks for TestHooks {
             Event::Subscribed { who, subscription } => {
                 format!("subscribed {} {}", who.client_id, subscription.filter)
             }
-            Event::Unsubscribed { who, filter } => format!("unsubscribed {} {filter}", who.client_id),
-            Event::Published { topic, payload_len, .. } => format!("published {topic} {payload_len}"),
+            Event::Unsubscribed { who, filter } => {
+                format!("unsubscribed {} {filter}", who.client_id)
+            }
+            Event::Published { topic, payload_len, .. } => {
+                format!("published {topic} {payload_len}")
+            }
             Event::Dropped { who, topic, cause } => {
                 format!("dropped {} {topic} {cause:?}", who.client_id)
             }
