@@ -143,6 +143,15 @@ impl Client {
         }
     }
 
+    /// The next PUBLISH; what comes before it is kept. It is not acknowledged.
+    #[track_caller]
+    pub fn next_publish(&mut self) -> Delivery {
+        self.expect_where("PUBLISH", |packet| match packet {
+            Packet::Publish(delivery) => Some(delivery.clone()),
+            _ => None,
+        })
+    }
+
     /// The acknowledgement of this Packet Identifier; deliveries that come before it are kept.
     #[track_caller]
     pub fn awaits_ack(&mut self, kind: AckKind, id: u16) -> Ack {
