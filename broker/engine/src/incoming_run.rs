@@ -100,12 +100,13 @@ impl Connection {
         let layout = self.live()?.version.layout();
         let packet_bytes_max = self.terms.packet_bytes_max;
         let topic = head.topic;
-        let mut used = frame.bytes.len();
-        let mut count = 1;
-        let alone = !head.properties.is_empty()
-            || (worker.interest().publish
-                && topic.is_some_and(|topic| worker.hooks().wants_publish(topic)));
-        while !alone {
+        let (mut used, mut count) = (frame.bytes.len(), 1);
+        let is_seen_by_hooks = worker.interest().publish
+            && topic.is_some_and(|topic| worker.hooks().wants_publish(topic));
+        if !head.properties.is_empty() || is_seen_by_hooks {
+            return Ok((Run::new(head, layout, frame.bytes, 1), used));
+        }
+        loop {
             let rest = bytes.get(used..).unwrap_or_default();
             let Ok(Some(next)) = Frame::split(rest, packet_bytes_max) else {
                 break;

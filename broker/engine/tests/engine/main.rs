@@ -14,7 +14,10 @@ mod scenario;
 mod seen;
 mod test_hooks;
 
+mod acknowledgements;
 mod connect;
+mod publish;
+mod qos2;
 mod retained;
 mod session_expiry;
 mod takeover;
