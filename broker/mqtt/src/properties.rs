@@ -37,9 +37,9 @@ impl<'a> Properties<'a> {
     /// Reads Property Length and block, and checks every property against `context`.
     ///
     /// # Errors
-    /// Malformed (0x81) for an unknown identifier, a value cut short or a length that lies;
-    /// `ProtocolError` (0x82) for a property that is not allowed here, given twice, or out of
-    /// range.
+    /// Malformed (0x81) for an identifier that is unknown or not one for this packet (2.2.2.2), a
+    /// value cut short or a length that lies; `ProtocolError` (0x82) for a property that is given
+    /// twice or out of range.
     #[inline]
     pub fn decode(reader: &mut Reader<'a>, context: PropertyContext) -> Result<Self, Violation> {
         let len = reader.variable_byte_integer()?;
@@ -56,7 +56,7 @@ impl<'a> Properties<'a> {
             let id = inside.variable_byte_integer()?;
             let property = Property::decode(id, &mut inside)?;
             if !property.is_allowed_in(context) {
-                return Err(Violation::protocol_error("a property is not allowed in this packet"));
+                return Err(Violation::malformed("a property is not one for this packet"));
             }
             let bit = 1 << property.id();
             if present & bit != 0 && !property.may_repeat_in(context) {

@@ -35,7 +35,7 @@ fn a_property_is_taken_exactly_where_the_standard_allows_it() {
     for &(id, name, value, allowed) in PROPERTIES {
         for context in CONTEXTS {
             let expected =
-                if allowed.contains(&context) { Ok(()) } else { Err(ReasonCode::ProtocolError) };
+                if allowed.contains(&context) { Ok(()) } else { Err(ReasonCode::MalformedPacket) };
             let found = decode_with(context, &one(context, id, value));
             assert_eq!(found, expected, "{name} in {context:?}");
         }

@@ -131,7 +131,7 @@ fn a_will_that_could_not_be_published_refuses_the_connect() {
     assert_eq!(refused(b"\0\0\x01#\0\0"), (ReasonCode::TopicNameInvalid, v5));
     assert_eq!(refused(b"\0\0\x01w\0\x05cut"), (ReasonCode::MalformedPacket, v5));
     assert_eq!(refused(b"\x02\x01\x01\0\x01w\0\x01\xff"), (ReasonCode::PayloadFormatInvalid, v5));
-    assert_eq!(refused(b"\x03\x23\0\x01\0\x01w\0\0"), (ReasonCode::ProtocolError, v5));
+    assert_eq!(refused(b"\x03\x23\0\x01\0\x01w\0\0"), (ReasonCode::MalformedPacket, v5));
 }
 
 fn refusal(bytes: &[u8], version: ProtocolVersion) -> ReasonCode {
