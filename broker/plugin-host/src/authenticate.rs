@@ -121,7 +121,7 @@ impl Core {
                 return AuthOutcome::NoAnswer;
             };
             let began = Instant::now();
-            let verdict = caught(blocked.work);
+            let verdict = slot.in_hook(Hook::Authenticate, |_| caught(blocked.work));
             let took = blocked.took + began.elapsed();
             if let Some(outcome) = self.conclude(slot, blocked.permit, took, verdict, attempt) {
                 return outcome;

@@ -2,12 +2,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pintle_mqtt::{ReasonCode, Timestamp};
-use pintle_plugin_api::{Decision, Failure, RuleEffect};
+use pintle_plugin_api::{self as api, Decision, Failure, RuleEffect};
 use pintle_ports::{Action, Identity, Ruling, Verdict};
 
 use crate::client_view::ClientView;
 use crate::core::Core;
-use crate::decision_cache::Vote;
+use crate::decision_cache::{DecisionCache, Vote};
 use crate::fault::Fault;
 use crate::hook::Hook;
 use crate::instance::Instance;
@@ -27,33 +27,45 @@ impl Core {
         }
         if tally.is_open() && !self.chains.authorize.is_empty() {
             let mut watch = Stopwatch::start();
-            for slot in &self.chains.authorize {
-                tally.add(slot.vote(who, action, now, &mut watch));
-                if !tally.is_open() {
-                    break;
+            let asked = as_api_action(action, |seen| {
+                let asked = Asked { who, action, seen, now };
+                for slot in &self.chains.authorize {
+                    tally.add(slot.vote(&asked, &mut watch));
+                    if !tally.is_open() {
+                        break;
+                    }
                 }
+            });
+            if asked.is_none() {
+                tally.add(denial("a message without a topic", now));
             }
         }
         tally.ruling(now)
     }
 }
 
+/// One question to all plugins.
+pub(crate) struct Asked<'a> {
+    pub(crate) who: &'a Identity,
+    pub(crate) action: Action<'a>,
+    /// `action` as plugins see it.
+    pub(crate) seen: &'a api::Action<'a>,
+    pub(crate) now: Timestamp,
+}
+
 impl Slot {
-    fn vote(
-        &self,
-        who: &Identity,
-        action: Action<'_>,
-        now: Timestamp,
-        watch: &mut Stopwatch,
-    ) -> Vote {
+    fn vote(&self, asked: &Asked<'_>, watch: &mut Stopwatch) -> Vote {
+        let Asked { who, action, now, .. } = *asked;
         let generation = self.generation.load(Ordering::Acquire);
         if let Some(vote) = self.decisions.find(who, action, generation, now) {
             return vote;
         }
         let vote = self.call(Hook::Authorize, now, watch, |instance| {
-            let decision = ask(instance, who, action)?;
-            let vote = self.vote_of(instance, &decision, who, action, now)?;
-            if let Decision::Allow(hint) | Decision::Deny(_, hint) = &decision {
+            let decision = instance.authorize(&ClientView(who), asked.seen)?;
+            let vote = self.vote_of(instance, &decision, asked)?;
+            if let Decision::Allow(hint) | Decision::Deny(_, hint) = &decision
+                && DecisionCache::is_for(hint)
+            {
                 self.decisions.keep(who, action, hint, generation, now, &vote)?;
             }
             Ok((answered(&vote), vote))
@@ -65,44 +77,34 @@ impl Slot {
         &self,
         instance: &dyn Instance,
         decision: &Decision,
-        who: &Identity,
-        action: Action<'_>,
-        now: Timestamp,
+        asked: &Asked<'_>,
     ) -> Result<Vote, Fault> {
+        let now = asked.now;
         Ok(match decision {
             Decision::Next => Vote::Next,
             Decision::Allow(hint) => Vote::Allow(now.plus(hint.ttl)),
             Decision::Deny(failure, hint) => {
-                let reason = carrier_of(action).check(failure)?;
-                let why = self.why(instance, failure, who, action);
+                let reason = carrier_of(asked.action).check(failure)?;
+                let why = self.why(instance, failure, asked);
                 Vote::Deny(reason, now.plus(hint.ttl), why)
             }
             Decision::Disconnect(failure) => {
                 let reason = Carrier::Disconnect.check(failure)?;
-                Vote::Disconnect(reason, self.why(instance, failure, who, action))
+                Vote::Disconnect(reason, self.why(instance, failure, asked))
             }
         })
     }
 
     /// An error is no answer and so not kept: the next time, the plugin is asked again.
     pub(crate) fn denial_for(&self, fault: &Fault, now: Timestamp) -> Vote {
-        let why = format!("{}: error: {fault}", self.name);
-        Vote::Deny(ReasonCode::NotAuthorized, now, why.into())
+        denial(&format!("{}: error: {fault}", self.name), now)
     }
 
     #[cold]
-    fn why(
-        &self,
-        instance: &dyn Instance,
-        failure: &Failure,
-        who: &Identity,
-        action: Action<'_>,
-    ) -> Arc<str> {
-        let client = ClientView(who);
-        let explained = as_api_action(action, |action| instance.explain(&client, action));
-        let line = match explained {
-            Some(Ok(Some(line))) => line,
-            _ => match &failure.message {
+    fn why(&self, instance: &dyn Instance, failure: &Failure, asked: &Asked<'_>) -> Arc<str> {
+        let line = match instance.explain(&ClientView(asked.who), asked.seen) {
+            Ok(Some(line)) => line,
+            Ok(None) | Err(_) => match &failure.message {
                 Some(message) => message.to_string(),
                 None => format!("denied with 0x{:02x}", failure.code),
             },
@@ -111,15 +113,8 @@ impl Slot {
     }
 }
 
-/// Asks without breaker and figures.
-pub(crate) fn ask(
-    instance: &dyn Instance,
-    who: &Identity,
-    action: Action<'_>,
-) -> Result<Decision, Fault> {
-    let client = ClientView(who);
-    as_api_action(action, |action| instance.authorize(&client, action))
-        .unwrap_or_else(|| Err(Fault::invalid("a message without a topic")))
+fn denial(why: &str, until: Timestamp) -> Vote {
+    Vote::Deny(ReasonCode::NotAuthorized, until, why.into())
 }
 
 fn answered(vote: &Vote) -> Answered {
@@ -144,8 +139,7 @@ fn carrier_of(action: Action<'_>) -> Carrier {
 /// `rules` is `None` if they were not made here, and so cannot be looked into.
 pub(crate) fn vote_of_rules(rules: Option<&RuleSet>, action: Action<'_>) -> Vote {
     let Some(rules) = rules else {
-        let why = Arc::from("the session's rules are of an unknown kind");
-        return Vote::Deny(ReasonCode::NotAuthorized, Timestamp::NEVER, why);
+        return denial("the session's rules are of an unknown kind", Timestamp::NEVER);
     };
     let Some(rule) = rules.decide(action) else {
         return Vote::Next;
@@ -153,10 +147,7 @@ pub(crate) fn vote_of_rules(rules: Option<&RuleSet>, action: Action<'_>) -> Vote
     match rule.effect {
         RuleEffect::Ask => Vote::Next,
         RuleEffect::Allow => Vote::Allow(Timestamp::NEVER),
-        RuleEffect::Deny => {
-            let why = format!("{}: {rule}", rules.plugin()).into();
-            Vote::Deny(ReasonCode::NotAuthorized, Timestamp::NEVER, why)
-        }
+        RuleEffect::Deny => denial(&format!("{}: {rule}", rules.plugin()), Timestamp::NEVER),
     }
 }
 

@@ -41,8 +41,9 @@ pub(crate) struct Chains {
     pub(crate) deliver: Vec<Arc<Slot>>,
 }
 
-/// The bounds of a [`Core`].
-pub(crate) struct CoreBounds {
+/// What a [`Core`] takes from a [`ChainSpec`] beside the plugins.
+pub(crate) struct CoreTerms {
+    pub(crate) began: Instant,
     pub(crate) auth_concurrency_max: usize,
     pub(crate) auth_queue_max: usize,
     pub(crate) cohorts_max: usize,
@@ -50,9 +51,10 @@ pub(crate) struct CoreBounds {
     pub(crate) message_bytes_max: usize,
 }
 
-impl CoreBounds {
+impl CoreTerms {
     pub(crate) fn of(spec: &ChainSpec) -> Self {
         Self {
+            began: spec.began,
             auth_concurrency_max: spec.auth_concurrency_max,
             auth_queue_max: spec.auth_queue_max,
             cohorts_max: spec.cohorts_max,
@@ -63,7 +65,7 @@ impl CoreBounds {
 }
 
 impl Core {
-    pub(crate) fn new(slots: Vec<Arc<Slot>>, chains: Chains, bounds: &CoreBounds) -> Self {
+    pub(crate) fn new(slots: Vec<Arc<Slot>>, chains: Chains, terms: &CoreTerms) -> Self {
         let has = |hook: Hook| slots.iter().any(|slot| slot.has(hook.flag()));
         let interest = Interest {
             authenticate: !chains.authenticate.is_empty(),
@@ -77,14 +79,14 @@ impl Core {
         };
         Self {
             interest,
-            gate: AuthGate::new(bounds.auth_concurrency_max, bounds.auth_queue_max),
-            cohorts: CohortTable::new(bounds.cohorts_max),
-            errands: Errands::new(bounds.publish_queue_max),
-            message_bytes_max: bounds.message_bytes_max,
+            gate: AuthGate::new(terms.auth_concurrency_max, terms.auth_queue_max),
+            cohorts: CohortTable::new(terms.cohorts_max),
+            errands: Errands::new(terms.publish_queue_max),
+            message_bytes_max: terms.message_bytes_max,
             generation: AtomicU64::new(next_generation()),
             broker: RwLock::new(None),
             runtime: Handle::try_current().map_or_else(|_| OnceLock::new(), OnceLock::from),
-            began: Instant::now(),
+            began: terms.began,
             slots,
             chains,
         }

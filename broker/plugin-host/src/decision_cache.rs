@@ -104,8 +104,12 @@ impl DecisionCache {
         vote
     }
 
-    /// Keeps `vote`, made under `generation`, if `hint` says that it holds for more than this topic
-    /// and session.
+    /// Whether a decision with this hint holds for more than one topic and session.
+    pub(crate) fn is_for(hint: &CacheHint) -> bool {
+        hint.filter.is_some() || hint.scope == CacheScope::Principal
+    }
+
+    /// Keeps `vote`, made under `generation`, as long and as widely as `hint` says.
     ///
     /// # Errors
     /// If the filter of the hint is none, or does not hold for the action itself.
@@ -139,13 +143,14 @@ impl DecisionCache {
             until,
             vote: vote.clone(),
         };
-        match (hint.scope, &hint.filter, who.principal()) {
-            (CacheScope::Session, None, _) | (CacheScope::Principal, _, None) => {}
-            (CacheScope::Session, Some(_), _) => {
+        match (hint.scope, who.principal()) {
+            (CacheScope::Session, _) => {
                 self.insert(entry, now, |kept| kept.by_session.entry(who.session_key).or_default());
             }
-            (CacheScope::Principal, _, Some(principal)) => self
+            (CacheScope::Principal, Some(principal)) => self
                 .insert(entry, now, |kept| kept.by_principal.entry(principal.into()).or_default()),
+            // Clients without a name have nothing in common.
+            (CacheScope::Principal, None) => {}
         }
         Ok(())
     }

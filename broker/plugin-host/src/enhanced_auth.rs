@@ -74,7 +74,9 @@ impl Exchange for HostedExchange {
 impl HostedExchange {
     fn step_here(mut self: Box<Self>, permit: Permit, data: AuthReply) -> AuthProgress {
         let began = Instant::now();
-        let step = caught(|| self.exchange.step(data.as_deref()));
+        let slot = Arc::clone(&self.slot);
+        let step =
+            slot.in_hook(Hook::EnhancedAuth, |_| caught(|| self.exchange.step(data.as_deref())));
         self.progress(permit, began.elapsed(), step)
     }
 

@@ -1,9 +1,9 @@
 use std::fmt;
 
-use pintle_mqtt::{QoS, Timestamp};
+use pintle_mqtt::QoS;
 use pintle_ports::{Action, Identity, Verdict};
 
-use crate::authorize::{Tally, ask, vote_of_rules};
+use crate::authorize::{Asked, Tally, vote_of_rules};
 use crate::breaker::BreakerState;
 use crate::client_view::ClientView;
 use crate::core::Core;
@@ -60,10 +60,13 @@ impl Core {
             };
             count(vote, voter);
         }
-        for slot in &self.chains.authorize {
-            let (vote, voter) = slot.explain(who, action, now);
-            count(vote, voter);
-        }
+        as_api_action(action, |seen| {
+            let asked = Asked { who, action, seen, now };
+            for slot in &self.chains.authorize {
+                let (vote, voter) = slot.explain(&asked);
+                count(vote, voter);
+            }
+        });
         let ruling = tally.ruling(now);
         Explanation {
             question: question(who, action),
@@ -75,23 +78,22 @@ impl Core {
 }
 
 impl Slot {
-    fn explain(&self, who: &Identity, action: Action<'_>, now: Timestamp) -> (Vote, VoterAnswer) {
-        let is_open = self.meter(Hook::Authorize).breaker().state(now) == BreakerState::Open;
-        let instance = &*self.instance;
-        let vote = if is_open {
+    fn explain(&self, asked: &Asked<'_>) -> (Vote, VoterAnswer) {
+        let breaker = self.meter(Hook::Authorize).breaker();
+        let (instance, client) = (&*self.instance, ClientView(asked.who));
+        let vote = if breaker.state(asked.now) == BreakerState::Open {
             Err(Fault::breaker_open())
         } else {
-            let decision = ask(instance, who, action);
-            decision.and_then(|decision| self.vote_of(instance, &decision, who, action, now))
+            let decision = instance.authorize(&client, asked.seen);
+            decision.and_then(|decision| self.vote_of(instance, &decision, asked))
         };
-        let line = as_api_action(action, |action| instance.explain(&ClientView(who), action));
-        let line = line.and_then(Result::ok).flatten();
+        let line = instance.explain(&client, asked.seen).ok().flatten();
         let (vote, answer) = match vote {
             Ok(vote) => {
                 let answer = words(&vote);
                 (vote, answer)
             }
-            Err(fault) => (self.denial_for(&fault, now), format!("error: {fault}")),
+            Err(fault) => (self.denial_for(&fault, asked.now), format!("error: {fault}")),
         };
         let voter = self.name.to_string();
         (vote, VoterAnswer { voter, answer, line })

@@ -8,7 +8,7 @@ use tracing::error;
 
 use crate::background;
 use crate::chain::Chain;
-use crate::core::{Chains, Core, CoreBounds};
+use crate::core::{Chains, Core, CoreTerms};
 use crate::error::LoadError;
 use crate::explain::Explanation;
 use crate::hook::Hook;
@@ -101,7 +101,7 @@ impl PluginHost {
     }
 
     /// Gives the plugin named `name` new settings. What was derived from the old ones is asked
-    /// again.
+    /// again. To be called from one thread at a time.
     ///
     /// # Errors
     /// What the plugin says against them; the old ones stay in force.
@@ -110,10 +110,7 @@ impl PluginHost {
             let what = format!("there is no plugin named `{name}`");
             return Err(SettingsError::new(what));
         };
-        {
-            let _one_at_a_time = slot.configuring.lock();
-            slot.instance.configure(settings)?;
-        }
+        slot.instance.configure(settings)?;
         slot.forget_decisions();
         self.core.invalidate();
         Ok(())
@@ -163,7 +160,7 @@ fn info_of(slot: &Slot) -> PluginInfo {
 /// Hooks with no plugin at all, for tests and embedding.
 pub fn no_hooks() -> Arc<dyn Hooks> {
     let spec = ChainSpec::default();
-    let bounds = CoreBounds::of(&spec);
-    let core = Core::new(Vec::new(), Chains::default(), &bounds);
+    let terms = CoreTerms::of(&spec);
+    let core = Core::new(Vec::new(), Chains::default(), &terms);
     Arc::new(Chain(Arc::new(core)))
 }

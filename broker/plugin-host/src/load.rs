@@ -3,7 +3,7 @@ use std::sync::Arc;
 use pintle_plugin_api::Plugin;
 use pintle_ports::PluginId;
 
-use crate::core::{Chains, Core, CoreBounds};
+use crate::core::{Chains, Core, CoreTerms};
 use crate::error::LoadError;
 use crate::fault::caught;
 use crate::hook::Hook;
@@ -18,7 +18,7 @@ use crate::topic_set::TopicSet;
 /// The first thing that is wrong.
 pub(crate) fn load(spec: ChainSpec) -> Result<Core, LoadError> {
     check_names(&spec.plugins)?;
-    let bounds = CoreBounds::of(&spec);
+    let terms = CoreTerms::of(&spec);
     let (decisions_max, event_queue_max) = (spec.decisions_max, spec.event_queue_max);
     let mut slots = Vec::with_capacity(spec.plugins.len());
     for (at, plugin) in (0..).zip(spec.plugins) {
@@ -35,7 +35,7 @@ pub(crate) fn load(spec: ChainSpec) -> Result<Core, LoadError> {
         unsubscribe: chain("unsubscribe", Hook::Unsubscribe, &order.unsubscribe, &slots)?,
         deliver: chain("deliver", Hook::Deliver, &order.deliver, &slots)?,
     };
-    Ok(Core::new(slots, chains, &bounds))
+    Ok(Core::new(slots, chains, &terms))
 }
 
 fn check_names(plugins: &[PluginSpec]) -> Result<(), LoadError> {

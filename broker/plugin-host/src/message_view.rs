@@ -1,77 +1,71 @@
-use pintle_mqtt::{Property, Publish, QoS, TopicName};
+use pintle_mqtt::{Property, Publish, QoS};
 use pintle_plugin_api as api;
 use pintle_ports::{Action, SubscriptionRequest};
 use smallvec::SmallVec;
 
-/// A PUBLISH as plugins see it; copies nothing but the places of its User Properties.
-pub(crate) struct MessageView<'a> {
-    pub(crate) topic: TopicName<'a>,
-    fields: api::Message<'a>,
-    user_properties: SmallVec<[(&'a str, &'a str); 4]>,
+use crate::fault::Fault;
+
+/// Lets `ask` see `publish` as plugins do; `None` without a Topic Name, which the engine never leaves
+/// out. Copies nothing but the places of User Properties.
+#[inline]
+pub(crate) fn as_api_message<T>(
+    publish: &Publish<'_>,
+    ask: impl FnOnce(&api::Message<'_>) -> T,
+) -> Option<T> {
+    with_payload(publish, publish.payload, ask)
 }
 
-impl<'a> MessageView<'a> {
-    /// `None` without a Topic Name, which the engine never leaves out.
-    #[inline]
-    pub(crate) fn new(publish: &Publish<'a>) -> Option<Self> {
-        let topic = publish.topic?;
-        let mut view = Self {
-            topic,
-            fields: api::Message {
-                qos: to_api_qos(publish.flags.qos),
-                retain: publish.flags.retain,
-                ..api::Message::new(topic.as_str(), publish.payload)
-            },
-            user_properties: SmallVec::new(),
-        };
-        if !publish.properties.is_empty() {
-            view.read_properties(publish);
-        }
-        Some(view)
-    }
-
-    fn read_properties(&mut self, publish: &Publish<'a>) {
-        let fields = &mut self.fields;
-        for property in publish.properties.iter() {
-            match property {
-                Property::PayloadFormatIndicator(is_utf8) => fields.payload_is_utf8 = is_utf8,
-                Property::MessageExpiryInterval(secs) => fields.expiry_secs = Some(secs),
-                Property::ContentType(text) => fields.content_type = Some(text),
-                Property::ResponseTopic(text) => fields.response_topic = Some(text),
-                Property::CorrelationData(data) => fields.correlation_data = Some(data),
-                Property::UserProperty(pair) => self.user_properties.push(pair),
-                _ => {}
-            }
-        }
-    }
-
-    pub(crate) fn message(&self) -> api::Message<'_> {
-        api::Message { user_properties: &self.user_properties, ..self.fields }
-    }
-
-    /// The message without its payload.
-    fn header(&self) -> api::Message<'_> {
-        api::Message { payload: &[], ..self.message() }
-    }
+/// What a PUBLISH without a Topic Name comes to.
+pub(crate) fn no_topic<T>() -> Result<T, Fault> {
+    Err(Fault::invalid("a message without a topic"))
 }
 
-/// Lets `ask` see `action` as plugins do; `None` if a PUBLISH has no Topic Name.
+#[inline]
+fn with_payload<T>(
+    publish: &Publish<'_>,
+    payload: &[u8],
+    ask: impl FnOnce(&api::Message<'_>) -> T,
+) -> Option<T> {
+    let mut message = api::Message {
+        qos: to_api_qos(publish.flags.qos),
+        retain: publish.flags.retain,
+        ..api::Message::new(publish.topic?.as_str(), payload)
+    };
+    if publish.properties.is_empty() {
+        return Some(ask(&message));
+    }
+    let mut user_properties: SmallVec<[(&str, &str); 4]> = SmallVec::new();
+    for property in publish.properties.iter() {
+        match property {
+            Property::PayloadFormatIndicator(is_utf8) => message.payload_is_utf8 = is_utf8,
+            Property::MessageExpiryInterval(secs) => message.expiry_secs = Some(secs),
+            Property::ContentType(text) => message.content_type = Some(text),
+            Property::ResponseTopic(text) => message.response_topic = Some(text),
+            Property::CorrelationData(data) => message.correlation_data = Some(data),
+            Property::UserProperty(pair) => user_properties.push(pair),
+            _ => {}
+        }
+    }
+    message.user_properties = &user_properties;
+    Some(ask(&message))
+}
+
+/// Lets `ask` see `action` as plugins do, without payload; `None` if a PUBLISH has no Topic Name.
+#[inline]
 pub(crate) fn as_api_action<T>(
     action: Action<'_>,
     ask: impl FnOnce(&api::Action<'_>) -> T,
 ) -> Option<T> {
+    let none: &[u8] = &[];
     match action {
         Action::Publish(publish) => {
-            let view = MessageView::new(publish)?;
-            Some(ask(&api::Action::Publish(&view.header())))
+            with_payload(publish, none, |message| ask(&api::Action::Publish(message)))
         }
         Action::Receive(publish) => {
-            let view = MessageView::new(publish)?;
-            Some(ask(&api::Action::Receive(&view.header())))
+            with_payload(publish, none, |message| ask(&api::Action::Receive(message)))
         }
         Action::Will(publish) => {
-            let view = MessageView::new(publish)?;
-            Some(ask(&api::Action::Will(&view.header())))
+            with_payload(publish, none, |message| ask(&api::Action::Will(message)))
         }
         Action::Subscribe(request) => Some(ask(&api::Action::Subscribe(&to_api(request)))),
     }

@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::fault::{ErrorKind, Fault};
 use crate::hook::Hook;
 use crate::made_message::patched;
-use crate::message_view::MessageView;
+use crate::message_view::{as_api_message, no_topic};
 use crate::meter::Answered;
 use crate::slot::{Slot, Stopwatch};
 use crate::spec::DeliverErrorPolicy;
@@ -109,10 +109,10 @@ impl Slot {
         watch: &mut Stopwatch,
         bytes_max: usize,
     ) -> DeliverRuling {
-        let Some(view) = MessageView::new(publish) else {
+        let Some(topic) = publish.topic else {
             return self.deliver_policy();
         };
-        if !self.wants(view.topic) {
+        if !self.wants(topic) {
             return DeliverRuling::Pass;
         }
         let cohort: &Arc<str> = match membership {
@@ -121,8 +121,8 @@ impl Slot {
             Membership::Named(cohort) => cohort,
         };
         let ruling = self.call(Hook::Deliver, now, watch, |instance| {
-            let verdict = instance.on_deliver(cohort, &view.message())?;
-            checked(verdict, publish, bytes_max)
+            let verdict = as_api_message(publish, |seen| instance.on_deliver(cohort, seen));
+            checked(verdict.unwrap_or_else(no_topic)?, publish, bytes_max)
         });
         ruling.unwrap_or_else(|_| self.deliver_policy())
     }

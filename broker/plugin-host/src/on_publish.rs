@@ -1,5 +1,5 @@
 use pintle_mqtt::{Publish, ReasonCode, Timestamp, TopicName};
-use pintle_plugin_api::{MessagePatch, NewMessage, Origin, PublishOutcome, PublishVerdict};
+use pintle_plugin_api::{Client, MessagePatch, NewMessage, Origin, PublishOutcome, PublishVerdict};
 use pintle_ports::{HookPath, Identity, MessageFrame, PublishRuling, PublishVerdict as Outcome};
 
 use crate::client_view::ClientView;
@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::fault::{ErrorKind, Fault};
 use crate::hook::Hook;
 use crate::made_message::{made, patched};
-use crate::message_view::MessageView;
+use crate::message_view::{as_api_message, no_topic};
 use crate::meter::Answered;
 use crate::refusal_code::Carrier;
 use crate::slot::{Slot, Stopwatch};
@@ -106,17 +106,18 @@ impl Slot {
         watch: &mut Stopwatch,
         emits: &mut Vec<(MessageFrame, HookPath)>,
     ) -> Outcome {
-        let Some(view) = MessageView::new(publish) else {
+        let Some(topic) = publish.topic else {
             return self.publish_policy();
         };
-        if !self.wants(view.topic) {
+        if !self.wants(topic) {
             return Outcome::Pass;
         }
         let client = passage.who.map(ClientView);
         let turn = self.call(Hook::Publish, passage.now, watch, |instance| {
-            let client = client.as_ref().map(|client| client as &dyn pintle_plugin_api::Client);
-            let verdict = instance.on_publish(origin_of(passage.path), client, &view.message())?;
-            checked(verdict, publish, passage.bytes_max)
+            let client = client.as_ref().map(|client| client as &dyn Client);
+            let origin = origin_of(passage.path);
+            let verdict = as_api_message(publish, |seen| instance.on_publish(origin, client, seen));
+            checked(verdict.unwrap_or_else(no_topic)?, publish, passage.bytes_max)
         });
         match turn {
             Ok(turn) => {
@@ -147,7 +148,7 @@ impl Slot {
         made: Vec<(NewMessage, MessageFrame)>,
         emits: &mut Vec<(MessageFrame, HookPath)>,
     ) {
-        let hops = hops_of(passage.path) + 1;
+        let hops = hops_of(passage.path).saturating_add(1);
         for (message, frame) in made {
             if hops > HOPS_MAX {
                 let why = "it came through too many plugins";

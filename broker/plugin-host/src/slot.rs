@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use pintle_mqtt::Timestamp;
 use pintle_plugin_api::{About, Hooks};
 use pintle_ports::PluginId;
@@ -34,8 +33,6 @@ pub(crate) struct Slot {
     pub(crate) budgets: Budgets,
     /// Rises with new settings and with `invalidate`.
     pub(crate) generation: AtomicU64,
-    /// Held while it takes new settings.
-    pub(crate) configuring: Mutex<()>,
     pub(crate) decisions: DecisionCache,
     pub(crate) events: EventQueue,
     pub(crate) timers: Timers,
@@ -105,7 +102,6 @@ impl Slot {
             publish_grant: parts.publish_grant,
             budgets: parts.budgets,
             generation: AtomicU64::new(1),
-            configuring: Mutex::new(()),
             decisions: DecisionCache::new(parts.decisions_max),
             events: EventQueue::new(parts.event_queue_max),
             timers: Timers::default(),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pintle_plugin_api::{Plugin, Settings};
 
@@ -166,6 +166,8 @@ pub struct ChainSpec {
     pub plugins: Vec<PluginSpec>,
     /// The order in which each hook asks them.
     pub order: HookOrder,
+    /// The moment that [`pintle_mqtt::Timestamp`] counts from; that of the engine's clock.
+    pub began: Instant,
     /// Authentications at work at once, off the workers; the number of cores.
     pub auth_concurrency_max: usize,
     /// Authentications that wait for one of these places; 1024. Beyond it clients are refused with
@@ -189,6 +191,7 @@ impl Default for ChainSpec {
         Self {
             plugins: Vec::new(),
             order: HookOrder::default(),
+            began: Instant::now(),
             auth_concurrency_max: available_parallelism().map_or(1, usize::from),
             auth_queue_max: 1024,
             event_queue_max: 10_000,

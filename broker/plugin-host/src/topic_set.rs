@@ -57,8 +57,19 @@ impl PrefixedFilter {
         TopicFilter::trusted(&self.text)
     }
 
+    /// The same as [`TopicFilter::matches`], without looking for separators first.
     pub(crate) fn matches(&self, topic: TopicName<'_>) -> bool {
-        self.has_prefix_of(topic.as_str()) && self.as_filter().matches(topic)
+        let (filter, name) = (self.text.as_bytes(), topic.as_str().as_bytes());
+        let starts_wild = self.prefix_len == 0;
+        if starts_wild && topic.is_dollar() {
+            return false;
+        }
+        match (filter.split_at_checked(self.prefix_len), name.split_at_checked(self.prefix_len)) {
+            (Some((prefix, wild)), Some((start, rest))) => {
+                prefix == start && matches_from(wild, rest)
+            }
+            (None, _) | (_, None) => false,
+        }
     }
 
     pub(crate) fn covers(&self, other: TopicFilter<'_>) -> bool {
@@ -68,5 +79,23 @@ impl PrefixedFilter {
     fn has_prefix_of(&self, other: &str) -> bool {
         let prefix = self.text.as_bytes().get(..self.prefix_len);
         prefix.is_some_and(|prefix| other.as_bytes().starts_with(prefix))
+    }
+}
+
+fn matches_from(mut filter: &[u8], mut name: &[u8]) -> bool {
+    loop {
+        match (filter, name) {
+            ([], []) | ([b'#'], _) | ([b'/', b'#'], []) => return true,
+            ([b'+', filter_rest @ ..], _) => {
+                let level = name.iter().position(|byte| *byte == b'/');
+                name = name.get(level.unwrap_or(name.len())..).unwrap_or_default();
+                filter = filter_rest;
+            }
+            ([wanted, filter_rest @ ..], [found, name_rest @ ..]) if wanted == found => {
+                filter = filter_rest;
+                name = name_rest;
+            }
+            _ => return false,
+        }
     }
 }
