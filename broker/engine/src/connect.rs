@@ -65,7 +65,8 @@ impl Connection {
             Ok(connect) => connect,
             Err(error) => {
                 let refused = Refused::from(error.violation);
-                return Err(self.refuse(worker, error.version, &refused, None));
+                let version = answered_in(error.version, refused.reason);
+                return Err(self.refuse(worker, version, &refused, None));
             }
         };
         if let Err(refused) = check(worker, &self.terms, &connect) {
@@ -293,6 +294,13 @@ pub(crate) struct Opening<'a> {
     pub(crate) admission: &'a Admission,
     pub(crate) assigned: bool,
     pub(crate) auth_data: Option<Vec<u8>>,
+}
+
+/// The version to say in why a CONNECT could not be read: before 5.0 one that does not conform gets
+/// no CONNACK, unless it is of a version that is not spoken here [MQTT-3.1.4-1].
+fn answered_in(version: Option<ProtocolVersion>, reason: ReasonCode) -> Option<ProtocolVersion> {
+    let unspoken = reason == ReasonCode::UnsupportedProtocolVersion;
+    version.filter(|version| unspoken || version.is_v5())
 }
 
 /// What the listener and the broker ask of a CONNECT, whoever sends it.
