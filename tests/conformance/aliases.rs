@@ -130,7 +130,7 @@ fn a_client_is_sent_aliases_only_as_far_as_it_allows() {
             }
         }
         for _ in 0..10 {
-            let Some(Packet::Publish(delivery)) = client.next() else { panic!("a message") };
+            let Some(Packet::Publish(delivery)) = client.next_packet() else { panic!("a message") };
             let alias = delivery.props.iter().find_map(|prop| match prop {
                 Prop::TopicAlias(alias) => Some(*alias),
                 _ => None,

@@ -111,7 +111,7 @@ fn a_subscription_identifier_where_there_are_none_is_refused() {
     announces(&broker, &Prop::SubscriptionIdentifierAvailable(0));
     let mut client = broker.v5("c");
     client.send(&Subscribe::to("t", 0).id(1).with(Prop::SubscriptionIdentifier(1)));
-    assert_eq!(code_of(client.next()), 0xA1);
+    assert_eq!(code_of(client.next_packet()), 0xA1);
 }
 
 /// The filter is refused by its code in SUBACK, or with the connection; plain ones are taken.
@@ -120,10 +120,10 @@ fn refuses_filter(broker: &Broker, filter: &str, code: u8) {
     let mut client = broker.v5("c");
     client.subscribes("plain/filter", 1);
     client.send(&Subscribe::to(filter, 0).id(100));
-    assert_eq!(code_of(client.next()), code);
+    assert_eq!(code_of(client.next_packet()), code);
     let mut client = broker.client(V311, "c");
     client.send(&Subscribe::to(filter, 0).id(100));
-    let answer = client.next();
+    let answer = client.next_packet();
     assert!(answer.is_none() || code_of(answer) == 0x80);
 }
 

@@ -17,7 +17,7 @@ fn a_client_of_any_version_is_let_in() {
     }
 }
 
-/// [MQTT-3.1.2-3]
+/// [MQTT-3.1.2-3] [MQTT-3.1.4-1]
 #[test]
 fn the_reserved_connect_flag_must_be_clear() {
     let broker = broker();

@@ -11,7 +11,7 @@ use crate::{PINTLE, broker_with};
 fn is_let_in(broker: &Broker, place: usize) -> Option<Client> {
     let mut client = broker.open_at(place, V5);
     client.send(&Connect::new(""));
-    client.next().map(|_| client)
+    client.next_packet().map(|_| client)
 }
 
 /// Tries until there is room.

@@ -74,7 +74,7 @@ fn a_filter_with_a_wildcard_out_of_place_is_refused() {
 
 /// Whether a filter is refused: by its code in SUBACK, or with the connection.
 fn is_refused(client: &mut Client) -> bool {
-    match (client.next(), client.version()) {
+    match (client.next_packet(), client.version()) {
         (Some(Packet::SubAck { codes, .. }), V5) => codes == [0x8F],
         (Some(Packet::SubAck { codes, .. }), _) => codes == [0x80],
         (Some(Packet::Disconnect { code, .. }), V5) => matches!(code, 0x8F | 0x81 | 0x82),

@@ -250,7 +250,7 @@ fn packets_may_come_a_byte_at_a_time_or_many_at_once() {
             client.send_raw(&ping());
         }
         for _ in 0..100 {
-            assert_eq!(client.next(), Some(pintle_tests::wire::Packet::PingResp));
+            assert_eq!(client.next_packet(), Some(pintle_tests::wire::Packet::PingResp));
         }
         client.disconnects();
     }
@@ -262,7 +262,7 @@ fn packets_sent_before_connack_has_come_are_served() {
     let mut client = broker.open(V311);
     client.send_raw(&[Connect::new("c").encode(V311), ping()].concat());
     assert_eq!(client.expect_connack().code, 0);
-    assert_eq!(client.next(), Some(pintle_tests::wire::Packet::PingResp));
+    assert_eq!(client.next_packet(), Some(pintle_tests::wire::Packet::PingResp));
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn pingreq_is_answered() {
     for version in Version::ALL {
         let mut client = broker.client(version, "c");
         client.send_raw(&ping());
-        assert_eq!(client.next(), Some(Packet::PingResp));
+        assert_eq!(client.next_packet(), Some(Packet::PingResp));
     }
 }
 
@@ -52,7 +52,7 @@ fn what_the_broker_sends_does_not_show_that_the_client_is_there() {
     broker.lets_seconds_pass(1);
     broker.lets_seconds_pass(1);
     broker.lets_seconds_pass(1);
-    let mut packets = std::iter::from_fn(|| client.next());
+    let mut packets = std::iter::from_fn(|| client.next_packet());
     assert!(packets.all(|packet| matches!(packet, Packet::Publish(_))));
 }
 

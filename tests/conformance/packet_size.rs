@@ -82,7 +82,7 @@ fn an_acknowledgement_leaves_out_what_would_make_it_too_large() {
     let puback = client.expect_ack(AckKind::PubAck);
     assert!(puback.encode(V5).len() <= 8, "{puback:?}");
     client.send(&Subscribe::to("bad/#/filter", 0).id(2));
-    match client.next() {
+    match client.next_packet() {
         Some(packet @ Packet::SubAck { .. }) => assert!(matches!(
             &packet,
             Packet::SubAck { props, codes, .. } if props.is_empty() && codes == &[0x8F]
@@ -128,7 +128,7 @@ fn a_connect_above_the_brokers_maximum_is_not_let_in() {
     for version in Version::ALL {
         let mut client = broker.open(version);
         client.send(&Connect::new("c").username("u").password("x".repeat(200)));
-        match client.next() {
+        match client.next_packet() {
             None => {}
             Some(Packet::ConnAck(connack)) => assert_eq!(connack.code, 0x95),
             other => panic!("expected the end, not {other:?}"),

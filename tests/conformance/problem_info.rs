@@ -22,7 +22,7 @@ fn a_client_that_wants_no_problem_information_gets_none_but_where_it_is_always_a
     client.send(&Ack::new(AckKind::PubRec, 9));
     assert!(!explains(&client.expect_ack(AckKind::PubRel).props));
     client.send(&Subscribe::to("x".repeat(5000), 0).id(2));
-    match client.next() {
+    match client.next_packet() {
         Some(Packet::SubAck { props, .. }) => assert!(!explains(&props)),
         other => panic!("expected SUBACK, not {other:?}"),
     }

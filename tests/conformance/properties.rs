@@ -51,7 +51,7 @@ fn table() -> Vec<(Prop, Vec<Place>)> {
         (Prop::ContentType(text()), vec![P::Publish, P::Will]),
         (Prop::ResponseTopic(text()), vec![P::Publish, P::Will]),
         (Prop::CorrelationData(vec![1]), vec![P::Publish, P::Will]),
-        (Prop::SubscriptionIdentifier(1), vec![P::Subscribe]),
+        (Prop::SubscriptionIdentifier(1), vec![P::Subscribe, P::Publish]),
         (Prop::SessionExpiry(1), vec![P::Connect, P::Disconnect]),
         (Prop::AssignedClientIdentifier(text()), vec![]),
         (Prop::ServerKeepAlive(1), vec![]),
@@ -116,7 +116,7 @@ fn answer(broker: &Broker, place: Place, props: &[Prop]) -> u8 {
     client.send_raw(&bytes);
     client.send_raw(&pintle_tests::wire::ping());
     loop {
-        match client.next() {
+        match client.next_packet() {
             Some(Packet::Disconnect { code, .. }) => return code,
             Some(Packet::PingResp) => return 0,
             Some(_) => {}
@@ -132,6 +132,8 @@ fn expected_alone(place: Place, prop: &Prop) -> u8 {
         // No plugin knows the method “text”.
         (P::Connect, Prop::AuthenticationMethod(_)) => 0x8C,
         (P::Connect, Prop::AuthenticationData(_)) => 0x82,
+        // Only servers send it there.
+        (P::Publish, Prop::SubscriptionIdentifier(_)) => 0x82,
         // CONNECT had no method.
         (P::Auth, _) => 0x82,
         _ => 0,

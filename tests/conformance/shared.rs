@@ -114,7 +114,7 @@ fn bad_names_are_refused() {
     ] {
         let mut client = broker.v5("c");
         client.send(&pintle_tests::wire::Subscribe::to(filter, 0).id(1));
-        let answer = format!("{:?}", client.next());
+        let answer = format!("{:?}", client.next_packet());
         assert!(answer.contains("[143]") || answer.contains("code: 143"), "{filter}: {answer}");
     }
 }

@@ -12,7 +12,7 @@ fn there_is_one_code_per_filter_in_their_order() {
     for version in Version::ALL {
         let mut client = broker.client(version, "c");
         client.send(&Subscribe::to("a", 2).and("b", 0).and("c/#", 1).and("a", 0).id(4711));
-        match client.next() {
+        match client.next_packet() {
             Some(Packet::SubAck { id, codes, .. }) => {
                 assert_eq!((id, codes), (4711, vec![2, 0, 1, 0]));
             }
@@ -27,7 +27,7 @@ fn a_bad_filter_among_good_ones_gets_its_own_code_or_ends_the_connection() {
     let broker = broker();
     let mut client = broker.v5("c");
     client.send(&Subscribe::to("a", 1).and("b/#/c", 1).and("d", 2).id(1));
-    match client.next() {
+    match client.next_packet() {
         Some(Packet::SubAck { codes, .. }) => assert_eq!(codes, [1, 0x8F, 2]),
         Some(Packet::Disconnect { code, .. }) => assert_eq!(code, 0x8F),
         other => panic!("expected an answer, not {other:?}"),
@@ -142,6 +142,6 @@ fn a_subscription_counts_from_its_suback_on() {
     let mut client = broker.client(V5, "c");
     client.send(&Subscribe::to("t", 0).id(1));
     client.send(&Publish::new("t", "right behind"));
-    assert!(matches!(client.next(), Some(Packet::SubAck { .. })));
+    assert!(matches!(client.next_packet(), Some(Packet::SubAck { .. })));
     client.receives("t", "right behind");
 }

@@ -190,7 +190,7 @@ fn packets_may_be_split_and_joined_anywhere_in_frames() {
     for _ in 0..4 {
         client.receives("t", "x");
     }
-    assert_eq!(client.next(), Some(Packet::PingResp));
+    assert_eq!(client.next_packet(), Some(Packet::PingResp));
 }
 
 #[test]

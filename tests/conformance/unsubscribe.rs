@@ -15,7 +15,7 @@ fn nothing_new_comes_after_unsuback() {
         client.subscribes("a/+", 1);
         client.subscribes("a/b", 1);
         client.send(&Unsubscribe::of(99, &["a/+"]));
-        assert!(matches!(client.next(), Some(Packet::UnsubAck { id: 99, .. })));
+        assert!(matches!(client.next_packet(), Some(Packet::UnsubAck { id: 99, .. })));
         broker.v5("p").publishes_at(1, "a/c", "no");
         broker.v5("p").publishes_at(1, "a/b", "by the other");
         client.receives("a/b", "by the other");
@@ -124,5 +124,5 @@ fn user_properties_are_allowed() {
     let broker = broker();
     let mut client = broker.v5("c");
     client.send(&Unsubscribe::of(5, &["t"]).with(Prop::user("k", "v")));
-    assert!(matches!(client.next(), Some(Packet::UnsubAck { id: 5, .. })));
+    assert!(matches!(client.next_packet(), Some(Packet::UnsubAck { id: 5, .. })));
 }

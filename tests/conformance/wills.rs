@@ -242,7 +242,9 @@ fn a_will_too_large_for_the_broker_refuses_the_connect() {
         let mut client = broker.open(version);
         client.send(&Connect::new("c").will(Will::new("t", "x".repeat(2000))));
         client.send_raw(&[]);
-        assert!(client.next().is_none_or(|packet| format!("{packet:?}").contains("code: 149")));
+        assert!(
+            client.next_packet().is_none_or(|packet| format!("{packet:?}").contains("code: 149"))
+        );
         client.is_closed();
     }
 }

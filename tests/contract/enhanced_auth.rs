@@ -15,7 +15,7 @@ fn counting(data: &[u8]) -> Connect {
 /// The next packet is AUTH with this code, the method and these data.
 #[track_caller]
 fn is_asked(client: &mut Client, expected_code: u8, data: &[u8]) {
-    match client.next() {
+    match client.next_packet() {
         Some(Packet::Auth { code, props }) => {
             assert_eq!(code, expected_code);
             assert!(props.contains(&Prop::AuthenticationMethod("COUNT".to_owned())), "{props:?}");

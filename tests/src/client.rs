@@ -67,7 +67,7 @@ impl Client {
 
     /// The next packet, whatever it is; `None` if the connection is closed.
     #[track_caller]
-    pub fn next(&mut self) -> Option<Packet> {
+    pub fn next_packet(&mut self) -> Option<Packet> {
         if let Some(packet) = self.kept.pop_front() {
             return Some(packet);
         }
@@ -119,7 +119,7 @@ impl Client {
     /// The next packet, which must be a CONNACK.
     #[track_caller]
     pub fn expect_connack(&mut self) -> ConnAck {
-        match self.next() {
+        match self.next_packet() {
             Some(Packet::ConnAck(connack)) => connack,
             other => panic!("expected CONNACK, not {other:?}"),
         }
@@ -128,7 +128,7 @@ impl Client {
     /// The next packet, which must be a PUBLISH; it is not acknowledged.
     #[track_caller]
     pub fn expect_publish(&mut self) -> Delivery {
-        match self.next() {
+        match self.next_packet() {
             Some(Packet::Publish(delivery)) => delivery,
             other => panic!("expected PUBLISH, not {other:?}"),
         }
@@ -137,7 +137,7 @@ impl Client {
     /// The next packet, which must be this kind of acknowledgement.
     #[track_caller]
     pub fn expect_ack(&mut self, kind: AckKind) -> Ack {
-        match self.next() {
+        match self.next_packet() {
             Some(Packet::Ack(ack)) if ack.kind == kind => ack,
             other => panic!("expected {kind:?}, not {other:?}"),
         }
@@ -164,7 +164,7 @@ impl Client {
     /// The connection is closed, without another word.
     #[track_caller]
     pub fn is_closed(&mut self) {
-        if let Some(packet) = self.next() {
+        if let Some(packet) = self.next_packet() {
             panic!("expected the end of the connection, not {packet:?}");
         }
     }
@@ -193,7 +193,7 @@ impl Client {
     #[track_caller]
     pub fn is_refused_with(&mut self, code: u8) {
         if self.version == Version::V5 {
-            match self.next() {
+            match self.next_packet() {
                 Some(Packet::Disconnect { code: told, .. }) => {
                     assert_eq!(told, code, "reason of DISCONNECT ({told:#04x} for {code:#04x})");
                 }
@@ -217,7 +217,7 @@ impl Client {
     #[track_caller]
     pub fn receives_nothing(&mut self) {
         self.send_raw(&ping());
-        match self.next() {
+        match self.next_packet() {
             Some(Packet::PingResp) => {}
             other => panic!("expected nothing but PINGRESP, not {other:?}"),
         }
@@ -362,7 +362,7 @@ impl Client {
 
     #[track_caller]
     fn reads_to_the_end(&mut self) {
-        while self.next().is_some() {}
+        while self.next_packet().is_some() {}
     }
 }
 
