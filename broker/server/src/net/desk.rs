@@ -28,7 +28,7 @@ pub(super) struct Desk {
 }
 
 /// One buffer a worker, for whoever reads.
-pub(super) const READ_BUFFER_BYTES: usize = 128 * 1024;
+pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
 const SPARE_BUFFERS_MAX: usize = 64;
 const SPARE_BUFFER_BYTES_MIN: usize = 4 * 1024;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;

@@ -57,7 +57,8 @@ fn packets_of_every_length_around_the_buffers_come_whole() {
     let mut client = broker.client("a");
     client.subscribe("t", 0);
 
-    for len in [0, 1, 60, 4096, 65_529, 65_530, 65_537, 131_065, 131_072, 200_000, 1_000_000] {
+    for len in [0, 1, 60, 4096, 65_529, 65_530, 65_537, 32_761, 32_768, 131_072, 200_000, 1_000_000]
+    {
         client.publish("t", &pattern(len));
         assert_eq!(client.receive_payload("t"), pattern(len));
     }
