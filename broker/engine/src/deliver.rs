@@ -68,7 +68,7 @@ fn to_targets(
             (OwnGrant::Other(grant), true) => grant,
             (OwnGrant::Nothing, true) => continue,
         };
-        to_session(worker, message, &target.subscriber, grant, totals);
+        to_session(worker, message, &target.subscriber, (grant, false), totals);
     }
 }
 
@@ -81,16 +81,24 @@ fn to_group(
 ) {
     let run = *message.run();
     if run.count() == 1 || group.len() == 1 {
-        if let Some(member) = choose(worker, group, run.head()) {
-            to_member(worker, message.publication(), member, totals);
-        }
+        to_some_member(worker, message.publication(), group, totals);
         return;
     }
     for (publish, frame) in run.iter() {
-        if let Some(member) = choose(worker, group, &publish) {
-            let single = Run::new(publish, run.layout(), frame, 1);
-            to_member(worker, &mut Publication::new(single, worker.now), member, totals);
-        }
+        let single = Run::new(publish, run.layout(), frame, 1);
+        to_some_member(worker, &mut Publication::new(single, worker.now), group, totals);
+    }
+}
+
+/// A message, or a run that is not to be shared out, to the member whose turn it is.
+pub(crate) fn to_some_member(
+    worker: &Worker,
+    publication: &mut Publication<'_>,
+    group: &SharedGroup<SessionRef>,
+    totals: &mut Totals,
+) {
+    if let Some(member) = choose(worker, group, publication.run().head()) {
+        to_member(worker, publication, member, totals);
     }
 }
 
@@ -123,10 +131,11 @@ fn to_member(
     let (session, grant) = (&member.subscriber, Grant::new(member.options));
     let cohort = worker.cohort_for(session, run.topic());
     if cohort == CohortId::NONE {
-        return to_session(worker, &mut Forms::Same(publication), session, &grant, totals);
+        let same = &mut Forms::Same(publication);
+        return to_session(worker, same, session, (&grant, true), totals);
     }
     transformed(worker, &run, cohort, |forms| {
-        to_session(worker, forms, session, &grant, totals);
+        to_session(worker, forms, session, (&grant, true), totals);
     });
 }
 
@@ -194,11 +203,12 @@ fn to_session(
     worker: &Worker,
     message: &mut Forms<'_, '_>,
     session: &Session,
-    grant: &Grant,
+    (grant, shared): (&Grant, bool),
     totals: &mut Totals,
 ) {
     let retain = message.run().retain() && grant.retain_as_published;
-    let delivery = Delivery { qos: grant.qos, retain, subscription_ids: &grant.identifiers };
+    let subscription_ids = &grant.identifiers;
+    let delivery = Delivery { qos: grant.qos, retain, subscription_ids, shared };
     give(worker, message, session, session.lock(), &delivery, totals);
 }
 

@@ -17,6 +17,7 @@ mod denials;
 mod disconnect;
 mod engine;
 mod incoming_run;
+mod left_behind;
 mod packet_log;
 mod publish;
 mod pump;

@@ -177,7 +177,8 @@ impl Worker {
             return;
         }
         let id = terms.identifier;
-        let delivery = Delivery { qos: terms.qos, retain: true, subscription_ids: id.as_slice() };
+        let subscription_ids = id.as_slice();
+        let delivery = Delivery { qos: terms.qos, retain: true, subscription_ids, shared: false };
         to_one(self, &mut publication, session, epoch, &delivery);
     }
 

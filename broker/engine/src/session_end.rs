@@ -245,15 +245,19 @@ impl Worker {
 
     /// Removes all that a session has in the broker. It is no longer in the registry.
     pub(crate) fn forget_session(&mut self, session: &SessionRef) {
-        let (filters, identity) = {
+        let (filters, identity, left) = {
             let mut state = session.lock();
             state.ended = true;
             self.engine().timers.set(&session.0, state.deadlines, Deadlines::NONE);
             state.deadlines = Deadlines::NONE;
+            let left = state.outbound.take_shared();
             state.outbound = Outbound::new();
             state.backlog = None;
-            (std::mem::take(&mut state.subscriptions), Arc::clone(&state.identity))
+            (std::mem::take(&mut state.subscriptions), Arc::clone(&state.identity), left)
         };
+        if !self.engine().is_shutting_down() {
+            self.pass_on(session, &left);
+        }
         for filter in &filters {
             if let Ok(parsed) = SubscriptionFilter::new(filter) {
                 self.engine().remove_subscription(session, &parsed);

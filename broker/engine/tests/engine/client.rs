@@ -163,11 +163,11 @@ impl<'b> Client<'b> {
         self
     }
 
-    /// Expects exactly these packets, PUBLISH left aside, in order.
+    /// Expects exactly these packets, in order. PUBLISH is left for another look.
     pub(crate) fn gets(mut self, packets: &[&str]) -> Self {
-        let seen = self.seen();
-        let got: Vec<String> =
-            seen.iter().filter(|seen| !seen.is_publish()).map(Seen::short).collect();
+        let (publishes, others) = self.seen().into_iter().partition(Seen::is_publish);
+        self.wire().inbox = publishes;
+        let got: Vec<String> = others.iter().map(Seen::short).collect();
         assert_eq!(got, packets, "{} got", self.name);
         self
     }

@@ -15,10 +15,15 @@ mod seen;
 mod test_hooks;
 
 mod acknowledgements;
+mod broker_port;
 mod connect;
+mod delivery_hooks;
 mod publish;
+mod publish_hooks;
 mod qos2;
 mod retained;
+mod rights;
 mod session_expiry;
+mod subscriptions;
 mod takeover;
 mod wills;

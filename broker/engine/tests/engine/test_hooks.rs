@@ -70,6 +70,11 @@ impl TestHooks {
         self
     }
 
+    /// Whether a plugin votes beside the rules of clients.
+    pub(crate) fn votes(&mut self, votes: bool) {
+        self.interest.authorize = votes;
+    }
+
     pub(crate) fn on_publish(
         mut self,
         hook: impl Fn(HookPath, &Publish<'_>) -> PublishRuling + Send + Sync + 'static,
