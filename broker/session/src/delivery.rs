@@ -9,4 +9,6 @@ pub struct Delivery<'a> {
     pub retain: bool,
     /// Subscription Identifiers of all subscriptions that matched.
     pub subscription_ids: &'a [u32],
+    /// By a Shared Subscription: should the session end first, it is for another member.
+    pub shared: bool,
 }

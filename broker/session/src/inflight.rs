@@ -218,6 +218,19 @@ impl InFlight {
         }
     }
 
+    /// Takes out what was sent and not acknowledged, in the order of the first sending.
+    pub(crate) fn take_unacknowledged(&mut self) -> impl Iterator<Item = RunPart> + use<> {
+        let others = std::mem::take(&mut self.others).into_values();
+        let mut flights: Vec<_> = self.current.take().into_iter().chain(others).collect();
+        self.unacknowledged = 0;
+        self.resend = None;
+        flights.sort_unstable_by_key(Flight::sequence);
+        flights.into_iter().map(|mut flight| {
+            let ids = flight.ids();
+            flight.part_of(ids)
+        })
+    }
+
     /// The identifiers that wait for PUBCOMP, in the order of their PUBRECs.
     pub(crate) fn released_in_order(&self) -> Vec<PacketId> {
         let mut released: Vec<_> = self.released.iter().collect();

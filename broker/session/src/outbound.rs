@@ -11,6 +11,7 @@ use crate::wire::{Stop, Wire, has_room};
 mod deliver;
 mod drain;
 mod hooks;
+mod left_behind;
 
 /// What we send to a client: its packet identifiers, messages in flight and the queue.
 ///

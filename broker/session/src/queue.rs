@@ -165,6 +165,12 @@ impl Queue {
         true
     }
 
+    /// Takes everything out, oldest first.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = RunPart> + use<> {
+        (self.messages, self.bytes) = (0, 0);
+        std::mem::take(&mut self.parts).into_iter()
+    }
+
     /// Takes the oldest message out.
     pub(crate) fn take_first_message(&mut self) -> Option<RunPart> {
         let mut message = None;

@@ -4,6 +4,7 @@ use pintle_mqtt::{
     Frame, KeptRun, Layout, Properties, Publish, PublishFlags, QoS, Timestamp, WireForm,
 };
 
+use crate::delivery::Delivery;
 use crate::subscription_ids::SubscriptionIds;
 
 /// Consecutive messages of a kept run, and how one session is to get them.
@@ -17,6 +18,7 @@ pub(crate) struct RunPart {
     count: u32,
     qos: QoS,
     retain: bool,
+    shared: bool,
 }
 
 /// Length of the packet at the front of `frames`; 0 if there is none.
@@ -28,20 +30,16 @@ pub(crate) fn frame_len(frames: &[u8]) -> usize {
 }
 
 impl RunPart {
-    /// All `count` messages of `run`.
-    pub(crate) fn whole(
-        run: Arc<KeptRun>,
-        count: u32,
-        form: (QoS, bool),
-        subscription_ids: &[u32],
-    ) -> Self {
+    /// All `count` messages of `run`, as `delivery` has them but with `qos`.
+    pub(crate) fn whole(run: Arc<KeptRun>, count: u32, qos: QoS, delivery: &Delivery<'_>) -> Self {
         Self {
             run,
-            subscription_ids: SubscriptionIds::new(subscription_ids),
+            subscription_ids: SubscriptionIds::new(delivery.subscription_ids),
             offset: 0,
             count,
-            qos: form.0,
-            retain: form.1,
+            qos,
+            retain: delivery.retain,
+            shared: delivery.shared,
         }
     }
 
@@ -55,6 +53,11 @@ impl RunPart {
 
     pub(crate) fn retain(&self) -> bool {
         self.retain
+    }
+
+    /// Whether it came by a Shared Subscription.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
 
     pub(crate) fn subscription_ids(&self) -> &[u32] {

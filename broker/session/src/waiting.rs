@@ -4,7 +4,7 @@ use pintle_mqtt::{KeptRun, Publish, QoS};
 
 use crate::run_part::RunPart;
 
-/// One queued message, handed out so that hooks may see it before the client does.
+/// One message that is not the client's yet, handed out for others to see.
 #[derive(Debug)]
 pub struct Waiting {
     part: RunPart,
@@ -27,6 +27,11 @@ impl Waiting {
     /// The message itself, as it was published.
     pub fn publish(&self) -> Publish<'_> {
         self.part.first()
+    }
+
+    /// Its packet, as it is kept.
+    pub fn frame(&self) -> &[u8] {
+        self.part.frames().get(..self.part.first_len()).unwrap_or_default()
     }
 
     /// QoS of the delivery.

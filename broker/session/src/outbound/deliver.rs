@@ -130,9 +130,8 @@ fn part_of(
     budget: &Arc<Budget>,
 ) -> RunPart {
     let qos = delivery.qos.min(publication.run().qos());
-    let form = (qos, delivery.retain);
     let count = publication.run().count();
-    RunPart::whole(publication.kept(budget), count, form, delivery.subscription_ids)
+    RunPart::whole(publication.kept(budget), count, qos, delivery)
 }
 
 /// Whether the bytes that the publication makes for all receivers serve this one too.

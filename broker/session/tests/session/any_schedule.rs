@@ -145,6 +145,7 @@ impl World {
             qos: order.granted,
             retain: order.identified,
             subscription_ids: if order.identified { &[1, 2] } else { &[] },
+            shared: false,
         };
         let sample = Sample::numbered(order.published, numbers).in_layout(order.layout);
         let tally = self.c.deliver_as(&sample, &delivery);

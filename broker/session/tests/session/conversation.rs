@@ -87,7 +87,8 @@ impl Conversation {
 
     /// Delivers at the QoS of the message.
     pub(crate) fn deliver(&mut self, sample: &Sample) -> Tally {
-        let delivery = Delivery { qos: ExactlyOnce, retain: false, subscription_ids: &[] };
+        let delivery =
+            Delivery { qos: ExactlyOnce, retain: false, subscription_ids: &[], shared: false };
         self.deliver_as(sample, &delivery)
     }
 

@@ -9,7 +9,7 @@ use crate::conversation::{
 use crate::samples::{Message, Sample};
 
 fn granted(qos: QoS) -> Delivery<'static> {
-    Delivery { qos, retain: false, subscription_ids: &[] }
+    Delivery { qos, retain: false, subscription_ids: &[], shared: false }
 }
 
 fn summary(messages: &[Message]) -> Vec<(u16, QoS, &str)> {

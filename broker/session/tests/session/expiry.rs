@@ -42,7 +42,7 @@ fn a_message_delivered_at_once_keeps_its_whole_interval() {
     for qos in [AtMostOnce, AtLeastOnce] {
         for subscription_ids in [&[][..], &[7][..]] {
             let mut c = Conversation::v5();
-            let delivery = Delivery { qos, retain: false, subscription_ids };
+            let delivery = Delivery { qos, retain: false, subscription_ids, shared: false };
 
             c.deliver_as(&expiring(qos, 10), &delivery);
 
@@ -58,7 +58,7 @@ fn what_the_broker_kept_for_a_while_goes_out_with_what_is_left() {
         let mut c = Conversation::v5();
         let received_at = c.now;
         c.pass_secs(4);
-        let delivery = Delivery { qos, retain: true, subscription_ids: &[] };
+        let delivery = Delivery { qos, retain: true, subscription_ids: &[], shared: false };
 
         let tally = expiring(qos, 10).publication(received_at, |publication| {
             c.outbound.deliver(publication, &delivery, &c.budget, &c.limits, c.now, &mut c.outbox)
@@ -105,7 +105,7 @@ fn what_expired_before_it_could_be_delivered_is_dropped_at_every_qos() {
         let mut c = Conversation::v5();
         let received_at = c.now;
         c.pass_secs(10);
-        let delivery = Delivery { qos, retain: true, subscription_ids: &[] };
+        let delivery = Delivery { qos, retain: true, subscription_ids: &[], shared: false };
 
         let tally = expiring(qos, 10).publication(received_at, |publication| {
             c.outbound.deliver(publication, &delivery, &c.budget, &c.limits, c.now, &mut c.outbox)
@@ -118,7 +118,8 @@ fn what_expired_before_it_could_be_delivered_is_dropped_at_every_qos() {
 
 #[test]
 fn an_interval_of_0_reaches_those_who_are_there_and_nobody_else() {
-    let identified = Delivery { qos: AtLeastOnce, retain: false, subscription_ids: &[7] };
+    let identified =
+        Delivery { qos: AtLeastOnce, retain: false, subscription_ids: &[7], shared: false };
     let mut there = Conversation::v5();
     let mut away = Conversation::offline();
 

@@ -54,7 +54,8 @@ fn no_more_are_handed_out_than_asked_for_and_could_be_sent() {
 #[test]
 fn what_is_handed_out_tells_how_it_is_delivered() {
     let mut c = Conversation::offline();
-    let delivery = Delivery { qos: AtLeastOnce, retain: true, subscription_ids: &[4, 5] };
+    let delivery =
+        Delivery { qos: AtLeastOnce, retain: true, subscription_ids: &[4, 5], shared: false };
     c.deliver_as(&Sample::new(ExactlyOnce, &["a"]), &delivery);
     c.outbound.set_queue_meets_hooks(true);
     c.connect();
@@ -231,7 +232,8 @@ fn expired_messages_are_not_handed_out_and_are_counted_once() {
 fn a_message_may_be_queued_for_hooks_though_it_could_go() {
     let mut c = Conversation::v5();
     c.outbound.set_queue_meets_hooks(true);
-    let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false, subscription_ids: &[] };
+    let delivery =
+        Delivery { qos: QoS::AtLeastOnce, retain: false, subscription_ids: &[], shared: false };
 
     let tally = Sample::new(AtLeastOnce, &["a"]).publication(c.now, |publication| {
         c.outbound.deliver_to_queue(publication, &delivery, &c.budget, &c.limits, c.now)

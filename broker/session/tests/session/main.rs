@@ -16,6 +16,7 @@ mod expiry;
 mod hooked_queue;
 mod inbound;
 mod keep_alive;
+mod left_behind;
 mod model_client;
 mod packet_ids;
 mod queue_bounds;
