@@ -159,6 +159,27 @@ fn a_member_whose_session_goes_on_keeps_what_was_sent_to_it() {
 }
 
 #[test]
+fn what_a_member_of_two_groups_leaves_goes_on_in_each_of_them() {
+    let broker = broker();
+    let mut leaving = broker.v5("leaving");
+    leaving.subscribes("$share/g/t", 1);
+    leaving.subscribes("$share/h/+", 1);
+    leaving.subscribes("t", 1);
+    let mut publisher = broker.v5("p");
+    publisher.publishes_at(1, "t", "1");
+    publisher.publishes_at(1, "t", "2");
+    let mut of_g = broker.v5("of g");
+    of_g.subscribes("$share/g/t", 1);
+    let mut of_h = broker.v5("of h");
+    of_h.subscribes("$share/h/+", 1);
+    broker.v5("leaving").receives_nothing();
+    for client in [&mut of_g, &mut of_h] {
+        assert_eq!(drained(client, 2), ["1", "2"]);
+        client.receives_nothing();
+    }
+}
+
+#[test]
 fn members_that_are_connected_come_before_those_that_are_not() {
     let broker = broker();
     let away = Connect::new("away").keeping_its_session();
