@@ -92,6 +92,23 @@ fn an_acknowledgement_leaves_out_what_would_make_it_too_large() {
     }
 }
 
+/// [MQTT-3.14.2-3]
+#[test]
+fn a_disconnect_leaves_out_a_reason_that_would_make_it_too_large() {
+    let broker = broker();
+    let mut told = broker.v5("c");
+    told.send_raw(&[0xD0, 0]);
+    let Some(Packet::Disconnect { code: 0x82, props }) = told.next_packet() else {
+        panic!("a PINGRESP breaks the protocol");
+    };
+    assert!(matches!(props[..], [Prop::ReasonString(_)]), "{props:?}");
+
+    let mut client = broker.connect(V5, &Connect::new("c").with(Prop::MaximumPacketSize(30)));
+    client.send_raw(&[0xD0, 0]);
+    assert_eq!(client.next_packet(), Some(Packet::Disconnect { code: 0x82, props: Vec::new() }));
+    client.is_closed();
+}
+
 /// [MQTT-3.2.2-15]
 #[test]
 fn a_packet_above_the_brokers_maximum_ends_the_connection() {
