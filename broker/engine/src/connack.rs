@@ -1,4 +1,7 @@
-use pintle_mqtt::{ConnAck, Packet, Property, PropertyBuffer, ProtocolVersion, QoS, ReasonCode};
+use pintle_mqtt::{
+    ConnAck, Packet, PacketType, Property, PropertyBuffer, ProtocolVersion, QoS, ReasonCode,
+    reason_is_legal,
+};
 use pintle_session::{KeepAlive, SessionExpiry};
 
 use crate::connect::{Opening, Refused, packet_bytes_max};
@@ -24,6 +27,8 @@ impl Connection {
         message: Option<&Message<'_>>,
     ) -> Halt {
         let Refused { reason, what } = *refused;
+        let is_legal = reason_is_legal(PacketType::ConnAck, reason);
+        let reason = if is_legal { reason } else { ReasonCode::UnspecifiedError };
         tracing::debug!(what, ?reason, "CONNECT refused.");
         let mut last = Vec::new();
         if let Some(version) = version {

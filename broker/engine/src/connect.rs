@@ -1,5 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use pintle_mqtt::{Connect, Frame, ProtocolVersion, ReasonCode, Violation};
@@ -231,6 +232,9 @@ impl Connection {
         opened: Opened,
     ) {
         let Opened { session, identity, epoch, resumed, taken_over, keep_alive_secs } = opened;
+        let counters = &worker.engine().counters;
+        let connected = counters.connected.load(Ordering::Relaxed);
+        counters.connected_max.fetch_max(connected, Ordering::Relaxed);
         info!(
             client_id = %identity.client_id,
             user = identity.principal().unwrap_or("-"),

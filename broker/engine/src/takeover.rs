@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use pintle_mqtt::{Connect, ReasonCode, Timestamp};
 use pintle_ports::{Epoch, Identity};
@@ -152,8 +151,7 @@ fn count_connected(worker: &Worker, connack_len: usize) {
     let counters = &worker.engine().counters;
     counters.sent(&counters.connack_sent, 1);
     add(&counters.bytes_sent, connack_len as u64);
-    let connected = counters.connected.fetch_add(1, Ordering::Relaxed) + 1;
-    counters.connected_max.fetch_max(connected, Ordering::Relaxed);
+    add(&counters.connected, 1);
 }
 
 fn expiry_secs_max(worker: &Worker, opening: &Opening<'_>) -> u32 {

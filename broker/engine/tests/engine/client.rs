@@ -285,16 +285,8 @@ impl<'b> Publishing<'b> {
         self.change(Draft::retained)
     }
 
-    pub(crate) fn id(self, id: u16) -> Self {
-        self.change(|draft| draft.id(id))
-    }
-
     pub(crate) fn expiring_in(self, secs: u32) -> Self {
         self.change(|draft| draft.expiring_in(secs))
-    }
-
-    pub(crate) fn property(self, property: Property<'_>) -> Self {
-        self.change(|draft| draft.property(property))
     }
 
     /// Sends it and gives the client back.

@@ -5,6 +5,10 @@
     clippy::panic,
     reason = "a test may panic, and its helpers too"
 )]
+#![expect(
+    clippy::wrong_self_convention,
+    reason = "a scenario reads as a story: `b.client(..).is_lost()` is what happens to the client"
+)]
 
 mod client;
 mod connecting;
@@ -17,7 +21,12 @@ mod test_hooks;
 mod acknowledgements;
 mod broker_port;
 mod connect;
+mod counting;
 mod delivery_hooks;
+mod enhanced_auth;
+mod keep_alive;
+mod locks;
+mod outbox;
 mod publish;
 mod publish_hooks;
 mod qos2;
@@ -26,4 +35,5 @@ mod rights;
 mod session_expiry;
 mod subscriptions;
 mod takeover;
+mod waiting;
 mod wills;

@@ -26,6 +26,7 @@ pub(crate) struct Scenario {
     pub(crate) terms: ListenerTerms,
     pub(crate) wires: BTreeMap<String, Wire>,
     now: Timestamp,
+    bytes_seen: u64,
 }
 
 /// One Network Connection, from the client's side.
@@ -61,12 +62,24 @@ impl Scenario {
         change(&mut settings);
         let hooks = Arc::new(hooks);
         let engine = Engine::new(settings, Arc::clone(&hooks) as Arc<dyn Hooks>);
+        Self { hooks, ..Self::on(engine) }
+    }
+
+    /// Clients of an engine that other scenarios may share, by a worker of their own.
+    pub(crate) fn on(engine: Arc<Engine>) -> Self {
         let mut worker = Worker::new(&engine);
         let now = Timestamp::from_millis(1_000_000);
         worker.set_now(now);
         engine.tick(&mut worker);
-        let terms = ListenerTerms::new("test");
-        Self { engine, worker, hooks, terms, wires: BTreeMap::new(), now }
+        Self {
+            engine,
+            worker,
+            hooks: Arc::default(),
+            terms: ListenerTerms::new("test"),
+            wires: BTreeMap::new(),
+            now,
+            bytes_seen: 0,
+        }
     }
 
     /// The client of this name; one of 5.0 with a clean start connects if there is none.
@@ -118,10 +131,6 @@ impl Scenario {
         self.wires.get_mut(name).unwrap_or_else(|| panic!("{name} has not connected"))
     }
 
-    pub(crate) const fn now(&self) -> Timestamp {
-        self.now
-    }
-
     /// Lets time pass, and the engine notice.
     pub(crate) fn seconds_pass(&mut self, secs: u32) {
         self.now = self.now.plus_secs(secs);
@@ -134,6 +143,19 @@ impl Scenario {
     pub(crate) fn seconds_pass_unnoticed(&mut self, secs: u32) {
         self.now = self.now.plus_secs(secs);
         self.worker.set_now(self.now);
+    }
+
+    /// Bytes that the engine has sent to all clients together.
+    pub(crate) const fn bytes_seen(&self) -> u64 {
+        self.bytes_seen
+    }
+
+    /// The link has sent all that it took.
+    pub(crate) fn on_room(&mut self, name: &str) {
+        let Self { worker, wires, .. } = self;
+        let wire = wires.get_mut(name).unwrap_or_else(|| panic!("{name} has not connected"));
+        wire.connection.on_room(worker);
+        self.settle();
     }
 
     /// What a counter or gauge stands at.
@@ -182,13 +204,21 @@ impl Scenario {
         self.settle();
     }
 
+    /// The server finds that the client was silent for too long.
+    pub(crate) fn keep_alive_expires(&mut self, name: &str) {
+        let Self { worker, wires, .. } = self;
+        let wire = wires.get_mut(name).unwrap_or_else(|| panic!("{name} has not connected"));
+        wire.connection.keep_alive_expired(worker);
+        self.settle();
+    }
+
     /// Lets bytes flow until nothing moves any more.
     pub(crate) fn settle(&mut self) {
         while self.turn() {}
     }
 
     fn turn(&mut self) -> bool {
-        let Self { worker, wires, .. } = self;
+        let Self { worker, wires, bytes_seen, .. } = self;
         let mut moved = false;
         for wire in wires.values_mut() {
             if wire.reads
@@ -199,7 +229,9 @@ impl Scenario {
                     wire.connection.on_room(worker);
                 }
             }
-            moved |= wire.read(worker);
+            let bytes = wire.read(worker);
+            *bytes_seen += bytes;
+            moved |= bytes > 0;
             if wire.link.is_closed() && !wire.has_ended {
                 wire.has_ended = true;
                 wire.connection.end(worker, EndCause::ClosedByBroker);
@@ -211,16 +243,16 @@ impl Scenario {
 }
 
 impl Wire {
-    /// Looks at what came, and answers as clients do. Whether anything came.
-    fn read(&mut self, worker: &mut Worker) -> bool {
-        let seen = Seen::all_in(&self.link.sent(), self.version);
+    /// Looks at what came, and answers as clients do. How many bytes came.
+    fn read(&mut self, worker: &mut Worker) -> u64 {
+        let bytes = self.link.sent();
+        let seen = Seen::all_in(&bytes, self.version);
         let mut answers = Vec::new();
         if self.acknowledges && !self.link.is_closed() {
             for seen in &seen {
                 self.answer(seen, &mut answers);
             }
         }
-        let came = !seen.is_empty();
         self.inbox.extend(seen);
         if !answers.is_empty() {
             self.kept.extend_from_slice(&answers);
@@ -228,7 +260,7 @@ impl Wire {
             self.kept.drain(..received.consumed);
             self.flow = received.flow;
         }
-        came
+        bytes.len() as u64
     }
 
     fn answer(&self, seen: &Seen, answers: &mut Vec<u8>) {

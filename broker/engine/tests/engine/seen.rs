@@ -1,6 +1,6 @@
 use std::fmt;
 
-use pintle_mqtt::{Frame, Layout, Packet, Properties, ProtocolVersion, Publish, QoS, ReasonCode};
+use pintle_mqtt::{Frame, Packet, Properties, ProtocolVersion, Publish, QoS, ReasonCode};
 
 /// A packet that a client got.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,10 +87,6 @@ impl Seen {
             Packet::PubAck(ack) | Packet::PubRec(ack) => ack.properties,
             other => panic!("no properties looked at in {other:?}"),
         }
-    }
-
-    pub(crate) fn layout(&self) -> Layout {
-        self.version.layout()
     }
 
     /// The packet in a word or two, as tests compare it.
