@@ -7,6 +7,7 @@ mod acks;
 mod acl;
 mod aliases;
 mod announced_limits;
+mod bounds;
 mod connect;
 mod connection_limits;
 mod disconnect;
