@@ -31,6 +31,7 @@ mod shared;
 mod shutdown;
 mod strings;
 mod subscribe;
+mod sys_topics;
 mod takeover;
 mod transports;
 mod unsubscribe;
