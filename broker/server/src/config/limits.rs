@@ -25,7 +25,7 @@ pub struct Limits {
 
 pub(super) fn read(mut section: Section<'_>) -> Limits {
     let ours = EngineSettings::default();
-    let memory = physical_memory().map_or(ours.broker_bytes_max, |bytes| bytes / 2);
+    let memory = physical_memory().map_or(ours.broker_bytes_max, half_in_mebibytes);
     let limits = Limits {
         engine: EngineSettings {
             outbox_bytes_max: section.bytes_or(
@@ -77,6 +77,11 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
     };
     section.finish();
     limits
+}
+
+/// Half of so many bytes, rounded down to whole mebibytes.
+fn half_in_mebibytes(bytes: u64) -> u64 {
+    (bytes / 2) & !0xf_ffff
 }
 
 /// The largest packet that MQTT can express: 268,435,455 bytes and the header.

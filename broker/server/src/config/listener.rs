@@ -6,9 +6,9 @@ use std::sync::Arc;
 use pintle_engine::ListenerTerms;
 use pintle_mqtt::QoS;
 
-use super::layers::{Node, Origin, Value};
+use super::layers::{Node, Origin, Table, Value};
 use super::limits::{Limits, PACKET_BYTES_END};
-use super::section::{Section, text};
+use super::section::{Findings, Section, text};
 use crate::tls::{self, TlsFiles};
 
 /// What a listener speaks below MQTT.
@@ -122,28 +122,41 @@ impl ListenerConfig {
     }
 }
 
-/// The listeners without any configuration: MQTT on `bind`, WebSocket on port 9001.
-pub(super) fn defaults(bind: SocketAddr, origin: &Origin, limits: &Limits) -> Vec<ListenerConfig> {
-    let web = SocketAddr::from((Ipv4Addr::LOCALHOST, 9001));
-    [(bind, Protocol::Mqtt, origin), (web, Protocol::WebSocket, &Origin::Default)]
-        .into_iter()
-        .map(|(bind, protocol, origin)| ListenerConfig {
-            is_default: true,
-            origin: origin.clone(),
-            ..ListenerConfig::new(bind, protocol, limits)
-        })
-        .collect()
+/// The listeners without any configuration: MQTT, where `bind` may say in place of the usual
+/// address, and WebSocket.
+pub(super) fn defaults(
+    bind: Option<(&str, Origin)>,
+    limits: &Limits,
+    findings: &Findings,
+) -> Vec<ListenerConfig> {
+    let (bind, origin) = bind.unwrap_or(("127.0.0.1:1883", Origin::Default));
+    let entry = |bind: &str, origin: Origin, protocol: &str| {
+        let text = |text: &str, origin| Node { value: Value::Text(text.to_owned()), origin };
+        Table::from([
+            ("bind".to_owned(), text(bind, origin)),
+            ("protocol".to_owned(), text(protocol, Origin::Default)),
+        ])
+    };
+    let entries = [
+        (entry(bind, origin.clone(), "mqtt"), origin),
+        (entry("127.0.0.1:9001", Origin::Default, "websocket"), Origin::Default),
+    ];
+    let read = |(i, (table, origin)): (usize, &(Table, Origin))| {
+        let path = format!("listener.{i}");
+        let section = Section::new(&path, Some(table), origin.clone(), findings);
+        let listener = read(section, limits)?;
+        Some(ListenerConfig { is_default: true, ..listener })
+    };
+    entries.iter().enumerate().filter_map(read).collect()
 }
-
-/// Where MQTT is listened for without any configuration.
-pub(super) const DEFAULT_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1883);
 
 /// Reads an entry; `None` if it does not say where to listen.
 pub(super) fn read(mut section: Section<'_>, limits: &Limits) -> Option<ListenerConfig> {
     let bind = read_bind(&mut section);
     let protocol = section.choice_or("protocol", &PROTOCOLS, Protocol::Mqtt);
-    let base = ListenerConfig::new(bind.unwrap_or(DEFAULT_BIND), protocol, limits);
-    let name = section.text("name").unwrap_or_else(|| base.name().to_owned());
+    let somewhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let base = ListenerConfig::new(bind.unwrap_or(somewhere), protocol, limits);
+    let name = section.text_or("name", base.name());
     let listener = ListenerConfig {
         tls: read_tls(&mut section),
         anonymous: read_anonymous(&mut section),
@@ -181,7 +194,7 @@ fn read_bind(section: &mut Section<'_>) -> Option<SocketAddr> {
 }
 
 /// Reads an address and port; `localhost` is 127.0.0.1.
-pub(super) fn parse_bind(text: &str) -> Option<SocketAddr> {
+fn parse_bind(text: &str) -> Option<SocketAddr> {
     if let Some(port) = text.strip_prefix("localhost:") {
         return Some((Ipv4Addr::LOCALHOST, port.parse().ok()?).into());
     }
@@ -217,7 +230,7 @@ fn read_anonymous(section: &mut Section<'_>) -> Option<bool> {
     let anonymous = section.bool("anonymous");
     match anonymous {
         Some(_) => section.show_as_written("anonymous"),
-        None => section.show("anonymous", &"(by plugins and address)", &Origin::Default),
+        None => section.show("anonymous", &"…", &Origin::Default),
     }
     anonymous
 }
@@ -280,7 +293,7 @@ fn read_terms(section: &mut Section<'_>, name: &str, base: &ListenerTerms) -> Li
             base.keep_alive_secs_max,
             0..=u16::MAX,
         ),
-        client_id_prefix: section.text("client_id_prefix").unwrap_or_default().into(),
+        client_id_prefix: section.text_or("client_id_prefix", "").into(),
         subscriptions_max: read_subscriptions_max(section),
         assign_client_id: section.bool_or("assign_client_id", base.assign_client_id),
     }

@@ -80,7 +80,7 @@ pub(super) fn read(mut section: Section<'_>) -> LogConfig {
     let ours = LogConfig::default();
     let log = LogConfig {
         level: section.choice_or("level", &LEVELS, ours.level),
-        filter: section.text("filter").unwrap_or_default(),
+        filter: section.text_or("filter", ""),
         format: section.choice_or("format", &FORMATS, ours.format),
         file: section.path("file"),
     };

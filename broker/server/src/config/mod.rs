@@ -19,7 +19,6 @@ mod section;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use layers::Origin;
@@ -108,8 +107,21 @@ impl Config {
         }
         config.warnings = findings.warnings.into_inner();
         config.shown = findings.shown.into_inner();
+        config.show_who_may_connect();
         config.files = files;
         Ok(config)
+    }
+
+    /// Fills in what a listener takes for `anonymous` where it does not say, which depends on the
+    /// plugins.
+    fn show_who_may_connect(&mut self) {
+        let has_authenticator = self.has_authenticator();
+        for (i, listener) in self.listeners.iter().enumerate() {
+            let key = format!("listener.{i}.anonymous");
+            if let Some(shown) = self.shown.iter_mut().find(|shown| shown.key == key) {
+                shown.value = listener.terms(has_authenticator).anonymous.to_string();
+            }
+        }
     }
 
     /// Whether a configured plugin decides who may connect.
@@ -137,17 +149,14 @@ impl Config {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
-    /// Folders in which a change may be a change of the configuration.
-    pub fn watched_files(&self) -> impl Iterator<Item = &PathBuf> {
-        let of_plugins = self.plugins.iter().flat_map(|plugin| &plugin.files);
+    /// Files whose change may be a change of the configuration, and the folder `conf.d`.
+    pub(crate) fn watched_files(&self) -> Vec<PathBuf> {
+        let drop_ins = self.files.first().map(|file| file_layer::drop_in_folder(file));
+        let of_plugins = self.plugins.iter().flat_map(|plugin| plugin.files.clone());
         let tls = self.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-        self.files.iter().chain(of_plugins).chain(tls.flat_map(|files| [&files.cert, &files.key]))
+        let tls = tls.flat_map(|files| [files.cert.clone(), files.key.clone()]);
+        self.files.iter().cloned().chain(drop_ins).chain(of_plugins).chain(tls).collect()
     }
-}
-
-/// `conf.d` beside a configuration file.
-pub fn drop_in_folder(file: &std::path::Path) -> PathBuf {
-    file_layer::drop_in_folder(file)
 }
 
 fn read_layers(sources: &Sources) -> Result<(Table, Vec<PathBuf>), ConfigError> {
@@ -196,7 +205,7 @@ fn read_config(table: &Table, sources: &Sources, findings: &Findings) -> Config 
     let limits = limits::read(top.section("limits"));
     let entries = top.sections("listener");
     let listeners = read_listeners(entries, &limits, &sources.flags, findings);
-    let plugins = plugin::read_all(top.sections("plugin"), &sources.environment);
+    let plugins = plugin::read_all(top.sections("plugin"), &sources.environment, findings);
     let hooks = hook_order::read(top.section("hooks"), &plugins);
     let log = log::read(top.section("log"));
     top.finish();
@@ -260,17 +269,11 @@ fn read_listeners(
     flags: &Flags,
     findings: &Findings,
 ) -> Vec<ListenerConfig> {
-    let flag = Origin::Flag("--bind");
+    let flag = flags.bind.as_deref().map(|bind| (bind, Origin::Flag("--bind")));
     let Some(entries) = entries else {
-        let (bind, origin) = match &flags.bind {
-            None => (listener::DEFAULT_BIND, Origin::Default),
-            Some(text) => (flag_bind(text, findings), flag),
-        };
-        let listeners = listener::defaults(bind, &origin, limits);
-        show_defaults(&listeners, findings);
-        return listeners;
+        return listener::defaults(flag, limits, findings);
     };
-    if flags.bind.is_some() {
+    if let Some((_, flag)) = flag {
         let place = entries.first().map_or(Origin::Default, |entry| entry.origin.clone());
         let what = format!(
             "moves the default listener, but there are listeners of your own at {place}; \
@@ -282,28 +285,6 @@ fn read_listeners(
         entries.into_iter().filter_map(|entry| listener::read(entry, limits)).collect();
     check_twins(&listeners, findings);
     listeners
-}
-
-fn flag_bind(text: &str, findings: &Findings) -> SocketAddr {
-    listener::parse_bind(text).unwrap_or_else(|| {
-        let what = format!(
-            "expected an address and a port, such as 127.0.0.1:1884 or [::]:1883, found {text}"
-        );
-        findings.problem(&Origin::Flag("--bind"), "", what);
-        listener::DEFAULT_BIND
-    })
-}
-
-fn show_defaults(listeners: &[ListenerConfig], findings: &Findings) {
-    for (i, listener) in listeners.iter().enumerate() {
-        let protocol = match listener.protocol {
-            Protocol::Mqtt => "\"mqtt\"",
-            Protocol::WebSocket => "\"websocket\"",
-        };
-        let bind = format!("\"{}\"", listener.bind);
-        findings.show(format!("listener.{i}.bind"), &bind, &listener.origin);
-        findings.show(format!("listener.{i}.protocol"), &protocol, &Origin::Default);
-    }
 }
 
 /// Names and addresses tell listeners apart.

@@ -11,7 +11,7 @@ use pintle_plugin_host::{
 use super::layers::{Node, Origin, Table, Value};
 use super::problem::suggestion;
 use super::secret;
-use super::section::Section;
+use super::section::{Findings, Section};
 use crate::builtin::Builtin;
 
 /// One plugin.
@@ -53,11 +53,11 @@ fn usual_grants(builtin: Builtin) -> Grants {
 pub(super) fn read_all(
     entries: Option<Vec<Section<'_>>>,
     environment: &[(String, String)],
+    findings: &Findings,
 ) -> Vec<PluginConfig> {
     let mut plugins: Vec<PluginConfig> = Vec::new();
     let mut wants_stats = true;
     for section in entries.into_iter().flatten() {
-        let findings = section.findings;
         let key = section.name("name");
         let Some((plugin, enabled)) = read(section, environment) else {
             continue;
@@ -72,23 +72,23 @@ pub(super) fn read_all(
         }
     }
     if wants_stats {
-        plugins.push(by_default(Builtin::SysStats));
+        plugins.extend(default_plugin(plugins.len(), environment, findings));
     }
     plugins
 }
 
-fn by_default(builtin: Builtin) -> PluginConfig {
-    PluginConfig {
-        name: builtin.name().to_owned(),
-        builtin,
-        config: serde_json::Value::Null,
-        files: Vec::new(),
-        topics: Vec::new(),
-        on_error: ErrorPolicy::default(),
-        grants: usual_grants(builtin),
-        budgets: Budgets::default(),
-        origin: Origin::Default,
-    }
+/// The plugin that is there without any configuration.
+fn default_plugin(
+    place: usize,
+    environment: &[(String, String)],
+    findings: &Findings,
+) -> Option<PluginConfig> {
+    let written = format!("builtin:{}", Builtin::SysStats.name());
+    let node = Node { value: Value::Text(written), origin: Origin::Default };
+    let table = Table::from([("use".to_owned(), node)]);
+    let path = format!("plugin.{place}");
+    let section = Section::new(&path, Some(&table), Origin::Default, findings);
+    read(section, environment).map(|(plugin, _)| plugin)
 }
 
 fn read(
@@ -97,11 +97,11 @@ fn read(
 ) -> Option<(PluginConfig, bool)> {
     let builtin = read_use(&mut section);
     let fallback = builtin.map_or("plugin", Builtin::name);
-    let name = section.text("name").unwrap_or_else(|| fallback.to_owned());
+    let name = section.text_or("name", fallback);
     let enabled = section.bool_or("enabled", true);
     let about = builtin.map(|builtin| builtin.plugin().about());
     let (config, files) = read_config(&mut section, about.as_ref(), environment);
-    let topics = section.texts("topics").unwrap_or_default();
+    let topics = section.texts_or("topics", Vec::new());
     check_filters(&section, "topics", &topics);
     let on_error = read_on_error(section.section("on_error"));
     let granted = builtin.map(usual_grants).unwrap_or_default();
@@ -237,15 +237,13 @@ fn read_budgets(mut section: Section<'_>) -> Budgets {
 }
 
 fn read_grants(mut section: Section<'_>, granted: Grants) -> Grants {
-    let publish = section.texts("publish");
-    check_filters(&section, "publish", publish.as_deref().unwrap_or_default());
+    let publish = section.texts_or("publish", granted.publish);
+    check_filters(&section, "publish", &publish);
     let grants = Grants {
-        publish: publish.unwrap_or(granted.publish),
-        disconnect: section.bool("disconnect").unwrap_or(granted.disconnect),
-        stats: section.bool("stats").unwrap_or(granted.stats),
+        publish,
+        disconnect: section.bool_or("disconnect", granted.disconnect),
+        stats: section.bool_or("stats", granted.stats),
     };
-    section.show_as_written("disconnect");
-    section.show_as_written("stats");
     section.finish();
     grants
 }

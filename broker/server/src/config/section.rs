@@ -213,6 +213,11 @@ impl<'a> Section<'a> {
         found
     }
 
+    pub(super) fn text_or(&mut self, key: &'static str, default: &str) -> String {
+        let found = self.read(key, "a string", text);
+        self.shown_or(key, found, default.to_owned(), |text| format!("{text:?}"))
+    }
+
     /// A path, from the folder of the file that names it.
     pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         let path = self.read(key, "a path", text)?;
@@ -231,6 +236,14 @@ impl<'a> Section<'a> {
             self.show_as_written(key);
         }
         found
+    }
+
+    pub(super) fn texts_or(&mut self, key: &'static str, default: Vec<String>) -> Vec<String> {
+        let found = self.texts(key);
+        if found.is_none() {
+            self.show(key, &format!("{default:?}"), &Origin::Default);
+        }
+        found.unwrap_or(default)
     }
 
     /// Shows `key` as it was written.

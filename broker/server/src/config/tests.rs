@@ -439,3 +439,30 @@ fn every_value_is_shown_with_its_origin() {
     assert_eq!(given.shown("listener.0.retain_available"), ("true".into(), "default".into()));
     assert_eq!(given.shown("limits.queue_bytes_max"), ("\"16MiB\"".into(), "default".into()));
 }
+
+#[test]
+fn who_may_connect_without_a_word_is_shown_as_it_comes_out() {
+    let listener = "[[listener]]\nbind = \"127.0.0.1:1883\"\n";
+    let plugin = "[[plugin]]\nuse = \"builtin:password-file\"\nconfig = { path = \"p\" }\n";
+    let with_plugin = format!("{listener}{plugin}");
+    assert_eq!(given(listener).shown("listener.0.anonymous").0, "true");
+    assert_eq!(given(&with_plugin).shown("listener.0.anonymous").0, "false");
+}
+
+#[test]
+fn the_default_listeners_and_plugin_are_shown_like_any_other() {
+    let given = given("").bind("127.0.0.1:1884");
+    let bind = given.shown("listener.0.bind");
+    assert_eq!(bind, ("\"127.0.0.1:1884\"".into(), "flag --bind".into()));
+    assert_eq!(given.shown("plugin.0.use").0, "\"builtin:sys-stats\"");
+}
+
+#[test]
+fn a_flag_that_is_no_address_is_an_error() {
+    let errors = given("").bind("1884").errors();
+    assert_eq!(
+        errors,
+        ["flag --bind: listener.0.bind: expected an address and a port, such as \
+          \"127.0.0.1:1883\" or \"[::]:1883\", found \"1884\""]
+    );
+}
