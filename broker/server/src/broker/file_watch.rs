@@ -1,6 +1,6 @@
 //! Tells when a file of the configuration has changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,15 +16,12 @@ pub(crate) struct FileWatch {
     events: mpsc::Receiver<()>,
     folders: BTreeSet<PathBuf>,
     files: Vec<PathBuf>,
-    seen: Vec<Stamp>,
+    seen: Stamps,
 }
 
-/// How a file looks from outside: when it was written, how long it is.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    path: PathBuf,
-    written: Option<(SystemTime, u64)>,
-}
+/// How files look from outside: when they were written, how long they are; `None` if they are not
+/// there.
+type Stamps = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
 
 /// How long files must be left alone before a change counts: whoever writes several, or one in
 /// pieces, is done by then.
@@ -49,12 +46,18 @@ impl FileWatch {
             }
         };
         let folders = BTreeSet::new();
-        let mut watch = Self { watcher, events, folders, files: Vec::new(), seen: Vec::new() };
+        let mut watch = Self { watcher, events, folders, files: Vec::new(), seen: Stamps::new() };
         watch.follow(files);
         watch
     }
 
-    /// Watches these from now on, as they are now.
+    /// Notes how the files are: what has changed up to now counts as known.
+    pub(crate) fn look(&mut self) {
+        self.seen = stamps(&self.files);
+    }
+
+    /// Watches these from now on. Those that were watched before are compared with how they were
+    /// then, so that no change is lost between.
     pub(crate) fn follow(&mut self, files: Vec<PathBuf>) {
         let folders: BTreeSet<PathBuf> = files
             .iter()
@@ -74,8 +77,14 @@ impl FileWatch {
             }
         }
         self.folders = folders;
+        let mut seen = stamps(&files);
+        for (path, stamp) in &mut seen {
+            if let Some(known) = self.seen.get(path) {
+                *stamp = *known;
+            }
+        }
         self.files = files;
-        self.seen = stamps(&self.files);
+        self.seen = seen;
     }
 
     /// Waits until a file has changed and is then left alone for a moment.
@@ -113,8 +122,9 @@ fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    files.iter().flat_map(|path| inside(path)).map(stamp).collect()
+fn stamps(files: &[PathBuf]) -> Stamps {
+    let inside = files.iter().flat_map(|path| inside(path));
+    inside.map(|path| (path.clone(), written(&path))).collect()
 }
 
 /// The file itself, or the `.toml` files of a folder.
@@ -129,9 +139,7 @@ fn inside(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn stamp(path: PathBuf) -> Stamp {
-    let written = std::fs::metadata(&path)
-        .ok()
-        .and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
-    Stamp { path, written }
+fn written(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }

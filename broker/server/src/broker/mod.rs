@@ -8,6 +8,7 @@ mod reload;
 mod running;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
@@ -16,7 +17,7 @@ use pintle_engine::Engine;
 use pintle_plugin_api::{Plugin, Settings};
 use pintle_plugin_host::{PluginHost, PluginSpec};
 use pintle_ports::Broker as BrokerPort;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::{self, EnterGuard, Runtime};
 use tracing::{info, warn};
 
 pub use error::StartError;
@@ -106,21 +107,18 @@ impl Builder {
     /// If the configuration or a plugin has a fault, or an address is taken.
     pub fn start(mut self) -> Result<Running, StartError> {
         let config = self.take_config()?;
-        let runtime = background_runtime()?;
+        let runtime = Background::new()?;
         let (host, settings) = load_plugins(&config, &self.plugins, &runtime)?;
         config.check_anonymity(host.has_authenticator())?;
         let engine = Engine::new(config.limits.engine.clone(), host.hooks());
         let net = Net::start(Arc::clone(&engine), net_settings(&config))?;
         report(&config, host.has_authenticator());
-        let listening = start_listening(&net, &config, host.has_authenticator())?;
         host.connect_broker(Arc::clone(&engine) as Arc<dyn BrokerPort>);
+        let listening = start_listening(&net, &config, host.has_authenticator())?;
         let background = host.run();
-        let control =
-            thread::Builder::new().name("pintle-control".to_owned()).spawn(move || {
-                runtime.block_on(background);
-                // A check of a password that is still at work has nobody to answer to any more.
-                runtime.shutdown_background();
-            })?;
+        let control = thread::Builder::new()
+            .name("pintle-control".to_owned())
+            .spawn(move || runtime.block_on(background))?;
         info!("State is kept in memory for now and is lost at exit.");
         Ok(Running {
             net: Some(net),
@@ -157,9 +155,34 @@ impl Builder {
     }
 }
 
-fn background_runtime() -> Result<Runtime, StartError> {
-    let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
-    Ok(runtime)
+/// The runtime for what plugins do beside the workers.
+struct Background(Option<Runtime>);
+
+impl Background {
+    fn new() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.0.as_ref().map(Runtime::enter)
+    }
+
+    fn block_on(self, work: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(work);
+        }
+    }
+}
+
+impl Drop for Background {
+    /// Waits for nothing: a check of a password that is still at work has nobody to answer to any
+    /// more, and whoever drops this may be a task itself.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Loads the plugins where the host finds the threads for checks that take long; returns their
@@ -167,7 +190,7 @@ fn background_runtime() -> Result<Runtime, StartError> {
 fn load_plugins(
     config: &Config,
     own: &[PluginSpec],
-    runtime: &Runtime,
+    runtime: &Background,
 ) -> Result<(Arc<PluginHost>, BTreeMap<String, Settings>), StartError> {
     let spec = chain_spec(config, own)?;
     let settings = reload::settings_of(&spec);

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -57,12 +58,9 @@ impl Running {
         reload::reload(self, sources)
     }
 
-    /// Files whose change may be a change of the configuration, and `conf.d`.
-    pub(crate) fn watched(&self) -> Vec<std::path::PathBuf> {
-        let current = self.current.lock();
-        let drop_ins = self.sources.as_ref().and_then(|sources| sources.file.as_deref());
-        let drop_ins = drop_ins.map(crate::config::drop_in_folder);
-        current.config.watched_files().cloned().chain(drop_ins).collect()
+    /// Files whose change may be a change of the configuration.
+    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+        self.current.lock().config.watched_files()
     }
 
     /// Ends it: no new connections, DISCONNECT 0x8B to the clients of MQTT 5, wills as the

@@ -103,20 +103,21 @@ impl PublishArgs {
 
 pub(super) fn run(args: &PublishArgs) -> Result<Exit> {
     let options = args.client.options()?;
-    if args.payload.lines {
-        let mut message = args.message(Vec::new())?;
-        let mut connection = Connection::open(&options)?;
-        publish_lines(&mut connection, &mut message)?;
-        connection.close()?;
-        return Ok(Exit::Success);
-    }
-    let message = args.message(payload(&args.payload)?)?;
+    let mut message = args.message(payload(&args.payload)?)?;
     let mut connection = Connection::open(&options)?;
-    connection.publish(&message)?;
-    connection.close()?;
+    let published = if args.payload.lines {
+        publish_lines(&mut connection, &mut message)
+    } else {
+        connection.publish(&message).map_err(Into::into)
+    };
+    // A broker that has refused is taken leave of too.
+    let closed = connection.close();
+    published?;
+    closed?;
     Ok(Exit::Success)
 }
 
+/// The payload; empty for `-n`, and for `-l`, which has one for each line.
 fn payload(args: &PayloadArgs) -> Result<Vec<u8>> {
     if let Some(text) = &args.message {
         return Ok(text.clone().into_bytes());

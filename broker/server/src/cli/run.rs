@@ -50,13 +50,14 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     runtime.block_on(async {
         // Signals are caught before clients can connect, so that none ends the broker rudely.
         let mut signals = Signals::catch()?;
+        let mut watch = FileWatch::new(config.watched_files());
         let running = Broker::builder()
             .config(config)
             .sources(sources.clone())
             .telemetry(telemetry)
             .start()?;
         say_how_to_go_on(&sources, is_bare);
-        serve(&running, &mut signals).await;
+        serve(&running, &mut signals, &mut watch).await;
         end(running, &mut signals).await
     })
 }
@@ -99,8 +100,7 @@ impl Signals {
 }
 
 /// Reloads whenever somebody asks for it, until somebody ends the broker.
-async fn serve(running: &Running, signals: &mut Signals) {
-    let mut watch = FileWatch::new(running.watched());
+async fn serve(running: &Running, signals: &mut Signals, watch: &mut FileWatch) {
     loop {
         tokio::select! {
             _ = signals.hang_up.recv() => info!("SIGHUP: reading the configuration again."),
@@ -115,6 +115,7 @@ async fn serve(running: &Running, signals: &mut Signals) {
                 return;
             }
         }
+        watch.look();
         // What came of it is in the log.
         let _ = running.reload();
         watch.follow(running.watched());
