@@ -7,7 +7,7 @@ use pintle_mqtt::{
     SubscribeOptions, TopicName, encode_ack,
 };
 
-use super::stream::{HANDSHAKE_TIMEOUT, Stream, silent};
+use super::stream::{HANDSHAKE_TIMEOUT, Stream, address, silent};
 use super::{ClientError, ConnectOptions, OutgoingMessage, Will};
 
 /// A connection to a broker that has been accepted.
@@ -40,9 +40,14 @@ impl Connection {
             unreleased: HashSet::new(),
         };
         let connect = encode_connect(options)?;
-        connection.send(&connect)?;
-        connection.await_connack(options)?;
-        Ok(connection)
+        let accepted = connection.send(&connect).and_then(|()| connection.await_connack(options));
+        match accepted {
+            Ok(()) => Ok(connection),
+            Err(ClientError::Closed | ClientError::Broken(_) | ClientError::NoMqtt(_)) => {
+                Err(ClientError::ClosedEarly { address: address(options) })
+            }
+            Err(other) => Err(other),
+        }
     }
 
     fn await_connack(&mut self, options: &ConnectOptions) -> Result<(), ClientError> {

@@ -34,6 +34,11 @@ pub(crate) enum ClientError {
     Refused { reason: ReasonCode },
     #[error("the broker ended the connection: {}{}", reason_text(*.reason), said(.text.as_deref()))]
     Disconnected { reason: ReasonCode, text: Option<String> },
+    #[error(
+        "{address} does not answer as an MQTT broker. Perhaps it speaks TLS (--cafile) or \
+         WebSocket (--ws) there"
+    )]
+    ClosedEarly { address: String },
     #[error("the broker closed the connection")]
     Closed,
     #[error("the connection broke: {0}")]

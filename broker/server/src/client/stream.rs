@@ -164,7 +164,7 @@ fn web_socket_error(error: tungstenite::Error) -> io::Result<bool> {
     }
 }
 
-fn address(options: &ConnectOptions) -> String {
+pub(super) fn address(options: &ConnectOptions) -> String {
     let host = &options.host;
     if host.contains(':') {
         format!("[{host}]:{}", options.port)

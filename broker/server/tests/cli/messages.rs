@@ -187,6 +187,18 @@ fn a_message_goes_through_tls_websocket_and_both() {
 }
 
 #[test]
+fn a_client_without_tls_at_a_port_with_tls_is_told_what_to_try() {
+    let place = Place::new();
+    write_certificate(&place.path("cert.pem"), &place.path("key.pem"));
+    let tls = "tls = { cert = \"cert.pem\", key = \"key.pem\" }\n";
+    let broker = place.broker(&format!("{LOOPBACK}{tls}"));
+    let args = ["pub", "-h", "127.0.0.1", "-p", &broker.port(), "-t", "t", "-m", "x"];
+    let error = place.pintle(&args).fails_with(1);
+    assert!(error.contains("does not answer as an MQTT broker"), "{error}");
+    assert!(error.contains("--cafile"), "{error}");
+}
+
+#[test]
 fn a_certificate_of_an_unknown_ca_is_refused_by_the_client() {
     let place = Place::new();
     write_certificate(&place.path("cert.pem"), &place.path("key.pem"));
