@@ -83,3 +83,17 @@ pub(crate) fn load_problem(config: &Config, error: &LoadError) -> ConfigError {
     };
     Problem { origin, key: String::new(), what: error.to_string() }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_port_of_mqtt_names_mosquitto_and_another_port() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1883));
+        let error = StartError::PortInUse { address, origin: Origin::Default }.to_string();
+        assert!(error.starts_with("cannot listen on 127.0.0.1:1883: the port is in use."));
+        assert!(error.contains("Debian and Ubuntu start mosquitto by themselves"), "{error}");
+        assert!(error.ends_with("--bind 127.0.0.1:1884"), "{error}");
+    }
+}

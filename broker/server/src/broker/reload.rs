@@ -83,10 +83,10 @@ fn transaction(running: &Running, sources: &Sources) -> Result<Reloaded, ReloadE
     let settings = check_plugins(&next)?;
     let mut reloaded =
         Reloaded { needs_restart: needs_restart(&current.config, &next), ..Reloaded::default() };
-    reconfigure(&running.host, &mut current, &next, &settings, &mut reloaded)?;
     if let Some(telemetry) = &running.telemetry {
         telemetry.reload(&next.log)?;
     }
+    reconfigure(&running.host, &mut current, &next, &settings, &mut reloaded)?;
     if next.log.directives() != current.config.log.directives() {
         reloaded.applied.push("the filter of the log".to_owned());
     }
