@@ -135,7 +135,6 @@ fn every_crate_says_what_it_is_in_its_first_line() {
             .unwrap_or_else(|| panic!("{} has neither lib.rs nor main.rs", member.folder));
         let text = fs::read_to_string(&first_file).expect("a source file");
         assert!(text.starts_with("//! "), "{} has no crate doc", first_file.display());
-        assert!(text.lines().count() > 1, "{} holds nothing", first_file.display());
     }
 }
 
