@@ -33,8 +33,8 @@ impl Connection {
             }
             state.holds_more()
         };
-        let counters = &worker.engine().counters;
-        counters.received(&counters.puback_received, (used / 4) as u64);
+        let counts = worker.counts();
+        counts.received(&counts.puback_received, (used / 4) as u64);
         outcome?;
         self.send_more(worker, waits)?;
         Ok(used)
@@ -42,15 +42,15 @@ impl Connection {
 
     /// A PUBACK with a Reason Code.
     pub(crate) fn puback(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
-        let counters = &worker.engine().counters;
-        counters.received(&counters.puback_received, 1);
+        let counts = worker.counts();
+        counts.received(&counts.puback_received, 1);
         self.acknowledged(worker, PUBACK_FOR_QOS_2, |outbound, _| outbound.puback(ack.packet_id))
     }
 
     /// PUBREC: the second step of a QoS 2 delivery (4.3.3).
     pub(crate) fn pubrec(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
-        let counters = &worker.engine().counters;
-        counters.received(&counters.pubrec_received, 1);
+        let counts = worker.counts();
+        counts.received(&counts.pubrec_received, 1);
         let version = self.live()?.version;
         let what = "a PUBREC came for a QoS 1 message";
         self.acknowledged(worker, what, |outbound, replies| {
@@ -73,16 +73,16 @@ impl Connection {
             ReasonCode::PacketIdentifierNotFound
         };
         Ack::new(ack.packet_id, reason).encode(AckKind::PubComp, version, &mut worker.replies);
-        let counters = &worker.engine().counters;
-        counters.received(&counters.pubrel_received, 1);
-        counters.sent(&counters.pubcomp_sent, 1);
+        let counts = worker.counts();
+        counts.received(&counts.pubrel_received, 1);
+        counts.sent(&counts.pubcomp_sent, 1);
         Ok(())
     }
 
     /// PUBCOMP: a QoS 2 delivery is complete.
     pub(crate) fn pubcomp(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
-        let counters = &worker.engine().counters;
-        counters.received(&counters.pubcomp_received, 1);
+        let counts = worker.counts();
+        counts.received(&counts.pubcomp_received, 1);
         let what = "a PUBCOMP came where none was due";
         self.acknowledged(worker, what, |outbound, _| outbound.pubcomp(ack.packet_id))
     }
@@ -101,8 +101,8 @@ impl Connection {
             (apply(&mut state.outbound, &mut worker.replies), state.holds_more())
         };
         if worker.replies.len() > before {
-            let counters = &worker.engine().counters;
-            counters.sent(&counters.pubrel_sent, 1);
+            let counts = worker.counts();
+            counts.sent(&counts.pubrel_sent, 1);
         }
         check(acked, what)?;
         self.send_more(worker, waits)

@@ -84,9 +84,9 @@ impl Connection {
                 let mut out = Vec::new();
                 encode_auth(ReasonCode::ContinueAuthentication, &pending.auth, &data, &mut out);
                 self.link.send(&out);
-                let counters = &worker.engine().counters;
-                counters.sent(&counters.auth_sent, 1);
-                add(&counters.bytes_sent, out.len() as u64);
+                let counts = worker.counts();
+                counts.sent(&counts.auth_sent, 1);
+                add(&counts.bytes_sent, out.len() as u64);
                 pending.auth.challenged();
                 self.phase = Phase::Challenged(Box::new(Challenged { pending, exchange }));
                 Ok(())
@@ -110,8 +110,8 @@ impl Connection {
                 _ => return Err(Halt::Gone),
             },
             Some(PacketType::Disconnect) => {
-                let counters = &worker.engine().counters;
-                counters.received(&counters.disconnect_received, 1);
+                let counts = worker.counts();
+                counts.received(&counts.disconnect_received, 1);
                 self.link.close(Vec::new());
                 return Err(Halt::Gone);
             }
@@ -120,8 +120,8 @@ impl Connection {
                 return Err(Violation::protocol_error(what).into());
             }
         };
-        let counters = &worker.engine().counters;
-        counters.received(&counters.auth_received, 1);
+        let counts = worker.counts();
+        counts.received(&counts.auth_received, 1);
         let method = auth.properties.authentication_method();
         challenged.pending.auth.auth(auth.reason, method)?;
         let data = auth.properties.authentication_data().map(<[u8]>::to_vec);
@@ -142,8 +142,8 @@ impl Connection {
         worker: &mut Worker,
         auth: &Auth<'_>,
     ) -> Result<(), Halt> {
-        let counters = &worker.engine().counters;
-        counters.received(&counters.auth_received, 1);
+        let counts = worker.counts();
+        counts.received(&counts.auth_received, 1);
         let Phase::Live(live) = &mut self.phase else {
             return Err(Halt::Gone);
         };
@@ -221,8 +221,8 @@ impl Connection {
             }
         };
         encode_auth(reason, &self.live_auth()?.rules, &data, &mut worker.replies);
-        let counters = &worker.engine().counters;
-        counters.sent(&counters.auth_sent, 1);
+        let counts = worker.counts();
+        counts.sent(&counts.auth_sent, 1);
         Ok(())
     }
 

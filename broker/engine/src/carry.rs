@@ -7,12 +7,11 @@ use crate::admit::{Authorized, Source};
 use crate::counters::add;
 use crate::deliver::deliver;
 use crate::retained_store::{Author, RetainedBounds, Stored};
-use crate::route::Route;
 use crate::worker::{Worker, tell};
 
 /// Retain, route, deliver. Returns whether anybody subscribed.
 pub(crate) fn carry(
-    worker: &mut Worker,
+    worker: &Worker,
     source: &Source<'_>,
     message: &mut Authorized<Publication<'_>>,
 ) -> bool {
@@ -21,14 +20,17 @@ pub(crate) fn carry(
     if message.run().retain() {
         retain(worker, source, message);
     }
-    let route: Arc<Route> = worker.route(topic, &head);
-    if !route.is_empty() {
-        deliver(worker, message, &route, source.session);
-    }
+    let matched = worker.with_route(topic, &head, |route| {
+        if route.is_empty() {
+            return false;
+        }
+        deliver(worker, message, route, source.session);
+        true
+    });
     if worker.interest().events.contains(EventKind::Published) {
         tell_published(worker, source, message.run());
     }
-    !route.is_empty()
+    matched
 }
 
 fn tell_published(worker: &Worker, source: &Source<'_>, run: &Run<'_>) {
@@ -76,9 +78,9 @@ fn retain(worker: &Worker, source: &Source<'_>, message: &mut Authorized<Publica
         Stored::Kept => {
             tell(worker, EventKind::RetainedSet, Event::RetainedSet { topic: topic_text });
         }
-        Stored::Refused => add(&engine.counters.publishes_dropped, 1),
+        Stored::Refused => add(&worker.counts().publishes_dropped, 1),
         Stored::Cleared => {
-            add(&engine.counters.publishes_dropped, 1);
+            add(&worker.counts().publishes_dropped, 1);
             let cleared = Event::RetainedCleared { topic: topic_text };
             tell(worker, EventKind::RetainedCleared, cleared);
         }

@@ -38,9 +38,9 @@ impl Connection {
             let connack = ConnAck { session_present: false, reason, properties };
             let bytes_max = message.map_or(u32::MAX, |message| message.packet_bytes_max);
             encode(connack, version, bytes_max, &mut last);
-            let counters = &worker.engine().counters;
-            counters.sent(&counters.connack_sent, 1);
-            add(&counters.bytes_sent, last.len() as u64);
+            let counts = worker.counts();
+            counts.sent(&counts.connack_sent, 1);
+            add(&counts.bytes_sent, last.len() as u64);
         }
         self.link.close(last);
         self.phase = Phase::Closed;

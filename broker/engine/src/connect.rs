@@ -59,9 +59,9 @@ impl Connection {
         frame: &Frame<'_>,
         peer: Peer,
     ) -> Result<(), Halt> {
-        let counters = &worker.engine().counters;
-        counters.received(&counters.connect_received, 1);
-        add(&counters.connects, 1);
+        let counts = worker.counts();
+        counts.received(&counts.connect_received, 1);
+        add(&counts.connects, 1);
         let connect = match Connect::decode(frame) {
             Ok(connect) => connect,
             Err(error) => {

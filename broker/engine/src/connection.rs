@@ -156,7 +156,7 @@ impl Connection {
                 Err(halt) => break Some(halt),
             }
         };
-        add(&worker.engine().counters.bytes_received, consumed as u64);
+        add(&worker.counts().bytes_received, consumed as u64);
         let flow = match halt {
             None => self.end_of_batch(worker),
             Some(halt) => self.halt(worker, halt),
@@ -221,7 +221,7 @@ impl Connection {
     /// Every packet but PUBLISH and the short PUBACK.
     fn control(&mut self, worker: &mut Worker, frame: &Frame<'_>) -> Result<(), Halt> {
         let version = self.live()?.version;
-        let counters = &worker.engine().counters;
+        let counts = worker.counts();
         match Packet::decode(frame, version)? {
             Packet::PubAck(ack) => self.puback(worker, &ack),
             Packet::PubRec(ack) => self.pubrec(worker, &ack),
@@ -230,8 +230,8 @@ impl Connection {
             Packet::Subscribe(subscribe) => self.subscribe(worker, &subscribe),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(worker, &unsubscribe),
             Packet::PingReq => {
-                counters.received(&counters.pingreq_received, 1);
-                counters.sent(&counters.pingresp_sent, 1);
+                counts.received(&counts.pingreq_received, 1);
+                counts.sent(&counts.pingresp_sent, 1);
                 Packet::PingResp.encode(version, &mut worker.replies);
                 Ok(())
             }
@@ -291,7 +291,7 @@ impl Connection {
             && let Some(mut state) = live.session.lock_as(live.epoch)
         {
             state.write(|_, outbox| outbox.extend_from_slice(&worker.replies));
-            add(&worker.engine().counters.bytes_sent, worker.replies.len() as u64);
+            add(&worker.counts().bytes_sent, worker.replies.len() as u64);
         }
         worker.replies.clear();
     }

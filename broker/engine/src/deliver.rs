@@ -14,7 +14,7 @@ use crate::worker::{Standing, Worker};
 
 /// Gives an authorised publication to all receivers of its route.
 pub(crate) fn deliver(
-    worker: &mut Worker,
+    worker: &Worker,
     message: &mut Authorized<Publication<'_>>,
     route: &Route,
     publisher: Option<&SessionRef>,
@@ -286,17 +286,17 @@ pub(crate) struct Totals {
 
 impl Totals {
     pub(crate) fn count(&self, worker: &Worker) {
-        let counters = &worker.engine().counters;
+        let counts = worker.counts();
         let sent = u64::from(self.tally.sent);
         if sent > 0 {
-            counters.sent(&counters.publish_sent, sent);
-            add(&counters.publishes_sent, sent);
-            add(&counters.publish_bytes_sent, self.bytes);
-            add(&counters.bytes_sent, self.bytes);
+            counts.sent(&counts.publish_sent, sent);
+            add(&counts.publishes_sent, sent);
+            add(&counts.publish_bytes_sent, self.bytes);
+            add(&counts.bytes_sent, self.bytes);
         }
         let dropped = self.tally.dropped() + self.dropped_by_hook;
         if dropped > 0 {
-            add(&counters.publishes_dropped, u64::from(dropped));
+            add(&counts.publishes_dropped, u64::from(dropped));
         }
     }
 }

@@ -11,8 +11,8 @@ impl Connection {
         worker: &mut Worker,
         disconnect: &Disconnect<'_>,
     ) -> Result<(), Halt> {
-        let counters = &worker.engine().counters;
-        counters.received(&counters.disconnect_received, 1);
+        let counts = worker.counts();
+        counts.received(&counts.disconnect_received, 1);
         if self.live()?.version.is_v5() {
             disconnect.check_from_client()?;
             let asked = disconnect.properties.session_expiry_interval();

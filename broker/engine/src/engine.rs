@@ -10,7 +10,7 @@ use pintle_router::{Generations, TopicTree};
 use pintle_session::OutboundLimits;
 
 use crate::admit::{Source, admit};
-use crate::counters::Counters;
+use crate::counters::{Counters, Tallies};
 use crate::denials::Denials;
 use crate::registry::Registry;
 use crate::retained_store::RetainedStore;
@@ -26,6 +26,7 @@ use crate::worker::Worker;
 pub struct Engine {
     me: Weak<Engine>,
     pub(crate) counters: Counters,
+    pub(crate) tallies: Tallies,
     pub(crate) registry: Registry,
     pub(crate) topics: RwLock<TopicTree<SessionRef>>,
     pub(crate) generations: Generations,
@@ -87,6 +88,7 @@ impl Engine {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             counters: Counters::default(),
+            tallies: Tallies::default(),
             registry: Registry::new(),
             topics: RwLock::new(TopicTree::new()),
             generations: Generations::new(),
@@ -121,7 +123,8 @@ impl Engine {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// What the broker counts; the server counts its sockets here.
+    /// What any thread may count; the server counts its sockets here. All that the broker counts
+    /// is in [`Broker::stats`].
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
@@ -252,7 +255,8 @@ impl Broker for Engine {
     }
 
     fn stats(&self) -> Vec<(&'static str, u64)> {
-        let mut all = self.counters.snapshot();
+        let mut all: Vec<_> = self.counters.snapshot().collect();
+        all.extend(self.tallies.snapshot());
         all.extend(self.gauges());
         all
     }

@@ -145,12 +145,12 @@ impl Connection {
                 self.release(ids);
             }
         }
-        let counters = &worker.engine().counters;
+        let counts = worker.counts();
         let of_kind = match qos {
-            QoS::AtMostOnce | QoS::AtLeastOnce => &counters.puback_sent,
-            QoS::ExactlyOnce => &counters.pubrec_sent,
+            QoS::AtMostOnce | QoS::AtLeastOnce => &counts.puback_sent,
+            QoS::ExactlyOnce => &counts.pubrec_sent,
         };
-        counters.sent(of_kind, ids.len() as u64);
+        counts.sent(of_kind, ids.len() as u64);
         Ok(())
     }
 }
@@ -171,8 +171,8 @@ pub(crate) fn check_topic_bounds(worker: &Worker, topic: TopicName<'_>) -> Resul
 }
 
 fn count_received(worker: &Worker, packets: u64, bytes: usize) {
-    let counters = &worker.engine().counters;
-    counters.received(&counters.publish_received, packets);
-    add(&counters.publishes_received, packets);
-    add(&counters.publish_bytes_received, bytes as u64);
+    let counts = worker.counts();
+    counts.received(&counts.publish_received, packets);
+    add(&counts.publishes_received, packets);
+    add(&counts.publish_bytes_received, bytes as u64);
 }

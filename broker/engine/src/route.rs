@@ -77,7 +77,8 @@ impl Route {
 /// Routes by topic, one cache a worker.
 #[derive(Default)]
 pub(crate) struct RouteCache {
-    routes: HashMap<Box<str>, Arc<Route>>,
+    places: HashMap<Box<str>, usize>,
+    routes: Vec<Route>,
     entries: usize,
 }
 
@@ -87,18 +88,38 @@ impl RouteCache {
     /// Receivers in all routes kept before all are forgotten.
     const TARGETS_MAX: usize = 1 << 20;
 
-    pub(crate) fn get(&self, topic: TopicName<'_>) -> Option<&Arc<Route>> {
-        self.routes.get(topic.as_str())
+    /// The route of `topic`, made anew unless the one kept still holds.
+    pub(crate) fn find(
+        &mut self,
+        worker: &Worker,
+        topic: TopicName<'_>,
+        publish: &Publish<'_>,
+    ) -> &Route {
+        let place = self.places.get(topic.as_str()).copied();
+        let known = place.and_then(|place| self.routes.get(place));
+        let place = match (place, known) {
+            (Some(place), Some(route)) if route.is_valid(worker, topic) => place,
+            _ => self.put(place, topic, Route::build(worker, topic, publish)),
+        };
+        #[expect(clippy::indexing_slicing, reason = "every place in use is below the length")]
+        &self.routes[place]
     }
 
-    pub(crate) fn put(&mut self, topic: TopicName<'_>, route: &Arc<Route>) {
-        if self.routes.len() >= Self::ROUTES_MAX || self.entries > Self::TARGETS_MAX {
-            self.routes.clear();
-            self.entries = 0;
-        }
+    fn put(&mut self, place: Option<usize>, topic: TopicName<'_>, route: Route) -> usize {
         self.entries += route.entries();
-        if let Some(old) = self.routes.insert(topic.as_str().into(), Arc::clone(route)) {
+        if let Some((place, old)) = place.and_then(|at| Some((at, self.routes.get_mut(at)?))) {
             self.entries -= old.entries();
+            *old = route;
+            return place;
         }
+        if self.routes.len() >= Self::ROUTES_MAX || self.entries > Self::TARGETS_MAX {
+            self.places.clear();
+            self.routes.clear();
+            self.entries = route.entries();
+        }
+        self.routes.push(route);
+        let place = self.routes.len() - 1;
+        self.places.insert(topic.as_str().into(), place);
+        place
     }
 }

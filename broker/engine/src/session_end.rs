@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pintle_mqtt::{
     Disconnect, Packet, Property, PropertyBuffer, ReasonCode, SubscriptionFilter, Timestamp,
@@ -9,7 +10,7 @@ use tracing::info;
 
 use crate::connect::Refused;
 use crate::connection::{Connection, Flow, Live, Phase};
-use crate::counters::{add, subtract};
+use crate::counters::add;
 use crate::session::{Deadlines, DueWill, SessionRef, SessionState};
 use crate::worker::{Worker, tell};
 
@@ -68,9 +69,9 @@ pub(crate) fn farewell(
     let packet = Packet::Disconnect(Disconnect { reason, properties: properties.as_properties() });
     let before = out.len();
     if packet.encode_within(state.version, state.packet_bytes_max, out) {
-        let counters = &worker.engine().counters;
-        counters.sent(&counters.disconnect_sent, 1);
-        add(&counters.bytes_sent, (out.len() - before) as u64);
+        let counts = worker.counts();
+        counts.sent(&counts.disconnect_sent, 1);
+        add(&counts.bytes_sent, (out.len() - before) as u64);
     }
 }
 
@@ -159,11 +160,11 @@ impl Worker {
         let mut guard = session.lock_as(epoch)?;
         let state = &mut *guard;
         let (link, mut unsent) = session.detach(state)?;
-        let counters = &self.engine().counters;
-        subtract(&counters.connected, 1);
+        let counts = self.counts();
+        self.engine().counters.connected.fetch_sub(1, Ordering::Relaxed);
         if let Some(Parting { answers, disconnect }) = parting {
             unsent.extend_from_slice(&answers);
-            add(&counters.bytes_sent, answers.len() as u64);
+            add(&counts.bytes_sent, answers.len() as u64);
             if let Some((reason, what)) = disconnect {
                 farewell(self, state, reason, what, &mut unsent);
             }
@@ -220,7 +221,7 @@ impl Worker {
             self.send_will(&due);
         }
         if expired && self.end_session(session, epoch) {
-            add(&self.engine().counters.sessions_expired, 1);
+            add(&self.counts().sessions_expired, 1);
         }
     }
 

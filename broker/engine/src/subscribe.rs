@@ -41,9 +41,9 @@ impl Connection {
         let codes = codes.as_codes();
         SubAck { packet_id: subscribe.packet_id, properties: Properties::EMPTY, codes }
             .encode(live.version, &mut worker.replies);
-        let counters = &worker.engine().counters;
-        counters.received(&counters.subscribe_received, 1);
-        counters.sent(&counters.suback_sent, 1);
+        let counts = worker.counts();
+        counts.received(&counts.subscribe_received, 1);
+        counts.sent(&counts.suback_sent, 1);
         self.flush_replies(worker);
         self.give_retained(worker, wanted)
     }
@@ -200,7 +200,7 @@ impl Connection {
                 continue;
             }
             let lost = self.own_state()?.backlog.get_or_insert_default().push(found, terms);
-            add(&worker.engine().counters.publishes_dropped, lost as u64);
+            add(&worker.counts().publishes_dropped, lost as u64);
         }
         worker.pump(&live.session, live.epoch);
         Ok(())

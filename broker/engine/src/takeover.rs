@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pintle_mqtt::{Connect, ReasonCode, Timestamp};
 use pintle_ports::{Epoch, Identity};
@@ -8,7 +9,7 @@ use pintle_session::{
 
 use crate::connect::{Opening, Refused, connection_terms};
 use crate::connection::Connection;
-use crate::counters::{add, subtract};
+use crate::counters::add;
 use crate::deliver::Totals;
 use crate::session::{Deadlines, DueWill, PendingWill, Session, SessionRef, SessionState};
 use crate::session_end::farewell;
@@ -148,10 +149,10 @@ struct Taken {
 
 /// Under the session's lock, so that whoever ends this connection counts after.
 fn count_connected(worker: &Worker, connack_len: usize) {
-    let counters = &worker.engine().counters;
-    counters.sent(&counters.connack_sent, 1);
-    add(&counters.bytes_sent, connack_len as u64);
-    add(&counters.connected, 1);
+    let counts = worker.counts();
+    counts.sent(&counts.connack_sent, 1);
+    add(&counts.bytes_sent, connack_len as u64);
+    worker.engine().counters.connected.fetch_add(1, Ordering::Relaxed);
 }
 
 fn expiry_secs_max(worker: &Worker, opening: &Opening<'_>) -> u32 {
@@ -213,7 +214,7 @@ fn close_link(
     let Some((link, mut last)) = session.detach(state) else {
         return false;
     };
-    subtract(&worker.engine().counters.connected, 1);
+    worker.engine().counters.connected.fetch_sub(1, Ordering::Relaxed);
     farewell(worker, state, reason, None, &mut last);
     link.close(last);
     true

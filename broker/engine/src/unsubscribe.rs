@@ -21,9 +21,9 @@ impl Connection {
         let codes = codes.as_codes();
         UnsubAck { packet_id: unsubscribe.packet_id, properties: Properties::EMPTY, codes }
             .encode(self.live()?.version, &mut worker.replies);
-        let counters = &worker.engine().counters;
-        counters.received(&counters.unsubscribe_received, 1);
-        counters.sent(&counters.unsuback_sent, 1);
+        let counts = worker.counts();
+        counts.received(&counts.unsubscribe_received, 1);
+        counts.sent(&counts.unsuback_sent, 1);
         Ok(())
     }
 

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use pintle_mqtt::{Publish, ReasonCode, Timestamp, TopicName};
@@ -5,6 +6,7 @@ use pintle_ports::{
     Action, CohortId, Event, EventKind, Hooks, Identity, Interest, Ruling, Verdict,
 };
 
+use crate::counters::Counts;
 use crate::denials::Denial;
 use crate::engine::{Bounds, Engine, HookTable};
 use crate::route::{Route, RouteCache};
@@ -19,7 +21,8 @@ pub struct Worker {
     bounds: Arc<Bounds>,
     version: u64,
     hooks_stamp: HooksStamp,
-    pub(crate) routes: RouteCache,
+    counts: Arc<Counts>,
+    routes: RefCell<RouteCache>,
     /// Acknowledgements and answers to the connection whose batch this is.
     pub(crate) replies: Vec<u8>,
     pub(crate) packet_log: bool,
@@ -60,7 +63,8 @@ impl Worker {
             bounds: engine.bounds(),
             version: engine.version(),
             hooks_stamp: HooksStamp::default(),
-            routes: RouteCache::default(),
+            counts: engine.tallies.begin(),
+            routes: RefCell::default(),
             replies: Vec::new(),
             packet_log: false,
         };
@@ -195,16 +199,29 @@ impl Worker {
         self.engine.denials.tell(who, &Denial { what, topic, reason, decided_by }, self.now);
     }
 
-    /// All receivers of a topic, from the cache if nothing has changed since.
-    pub(crate) fn route(&mut self, topic: TopicName<'_>, publish: &Publish<'_>) -> Arc<Route> {
-        if let Some(route) = self.routes.get(topic)
-            && route.is_valid(self, topic)
-        {
-            return Arc::clone(route);
+    /// What this worker counts.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Shows `use_it` all receivers of a topic, from the cache if nothing has changed since.
+    pub(crate) fn with_route<R>(
+        &self,
+        topic: TopicName<'_>,
+        publish: &Publish<'_>,
+        use_it: impl FnOnce(&Route) -> R,
+    ) -> R {
+        // Hooks that are called meanwhile publish by workers of their own.
+        match self.routes.try_borrow_mut() {
+            Ok(mut routes) => use_it(routes.find(self, topic, publish)),
+            Err(_) => use_it(&Route::build(self, topic, publish)),
         }
-        let route = Arc::new(Route::build(self, topic, publish));
-        self.routes.put(topic, &route);
-        route
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.engine.tallies.end(&self.counts);
     }
 }
 
