@@ -104,7 +104,7 @@ impl ConnTask {
             return Poll::Ready(());
         }
         if self.conn.is_blocked() {
-            self.conn.resume(self.codec.as_deref_mut(), task);
+            self.resume(desk, task);
         }
         for _ in 0..READS_PER_TURN {
             let life = match self.phase {
@@ -136,10 +136,12 @@ impl ConnTask {
         }
         if raised.has(Signal::Ended) && self.is_closing() {
             self.conn.allow_silence(Some(LINGER_MAX), desk.now());
+        } else if raised.has(Signal::Ended) && self.phase == Phase::Paused {
+            // What the engine may be waiting for to leave will never leave.
+            return self.end(EndCause::IoError, desk);
         }
         if raised.has(Signal::Retry) && self.phase == Phase::Paused {
-            self.phase = Phase::Reading;
-            self.receive_kept(desk);
+            self.end_pause(desk);
         }
         if raised.has(Signal::Silent) { self.heed_silence(desk) } else { Life::GoesOn }
     }
@@ -192,6 +194,19 @@ impl ConnTask {
             self.receive_kept(desk);
         }
         Poll::Ready(Life::GoesOn)
+    }
+
+    /// Sends on if the socket takes more, and ends a pause that may have been for that.
+    fn resume(&mut self, desk: &Desk, task: &mut Context<'_>) {
+        self.conn.resume(self.codec.as_deref_mut(), task);
+        if self.phase == Phase::Paused && !self.conn.is_blocked() {
+            self.end_pause(desk);
+        }
+    }
+
+    fn end_pause(&mut self, desk: &Desk) {
+        self.phase = Phase::Reading;
+        self.receive_kept(desk);
     }
 
     fn flush(&mut self) {

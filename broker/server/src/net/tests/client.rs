@@ -14,7 +14,7 @@ pub(super) struct Received {
     pub(super) body: Vec<u8>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn tcp(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
@@ -85,10 +85,7 @@ impl<S: Read + Write> Client<S> {
 
     /// Publishes with QoS 1 and waits for the acknowledgement.
     pub(super) fn publish_acknowledged(&mut self, topic: &str, payload: &[u8]) {
-        let mut body = string(topic);
-        body.extend([0, 7]);
-        body.extend_from_slice(payload);
-        self.send(&packet(0x32, &body));
+        self.send(&publish_with_qos_1(topic, payload));
         assert_eq!(self.receive(), Received { first_byte: 0x40, body: vec![0, 7] });
     }
 
@@ -176,6 +173,14 @@ pub(super) fn publish_packet(topic: &str, payload: &[u8]) -> Vec<u8> {
     let mut body = string(topic);
     body.extend_from_slice(payload);
     packet(0x30, &body)
+}
+
+/// With the Packet Identifier 7.
+pub(super) fn publish_with_qos_1(topic: &str, payload: &[u8]) -> Vec<u8> {
+    let mut body = string(topic);
+    body.extend([0, 7]);
+    body.extend_from_slice(payload);
+    packet(0x32, &body)
 }
 
 pub(super) fn packet(first_byte: u8, body: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 mod client;
 mod closing;
+mod held_back;
 mod limits;
 mod open_hooks;
 mod plain;
@@ -36,7 +37,15 @@ impl TestBroker {
     }
 
     fn with_hooks(settings: NetSettings, spec: ListenerSpec, hooks: Arc<dyn Hooks>) -> Self {
-        let engine = Engine::new(EngineSettings::default(), hooks);
+        Self::around(Engine::new(EngineSettings::default(), hooks), settings, spec)
+    }
+
+    fn with_engine(settings: EngineSettings) -> Self {
+        let engine = Engine::new(settings, Arc::new(OpenHooks::default()));
+        Self::around(engine, self::settings(), plain())
+    }
+
+    fn around(engine: Arc<Engine>, settings: NetSettings, spec: ListenerSpec) -> Self {
         let net = Net::start(Arc::clone(&engine), settings).unwrap();
         let address = net.listen(spec).unwrap();
         Self { net, engine, address }
