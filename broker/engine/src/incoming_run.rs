@@ -1,5 +1,5 @@
 use pintle_mqtt::{
-    Frame, PacketId, Property, PropertyBuffer, Publish, PublishFlags, QoS, Run, TopicName,
+    Frame, Layout, PacketId, Property, PropertyBuffer, Publish, PublishFlags, QoS, Run, TopicName,
 };
 use pintle_session::{Acceptance, ResolvedTopic};
 use smallvec::SmallVec;
@@ -17,7 +17,7 @@ pub(crate) struct Canonical<'a> {
 }
 
 impl Canonical<'_> {
-    pub(crate) fn encode(&self, layout: pintle_mqtt::Layout, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, layout: Layout, out: &mut Vec<u8>) {
         let properties = self.properties.as_properties();
         Publish { properties, ..self.publish }.encode(layout, out);
     }
@@ -36,11 +36,16 @@ impl Connection {
     }
 
     /// Step accept; false for a QoS 2 message that is here already, whose id is then in `ids`.
-    pub(crate) fn accept(&self, publish: &Publish<'_>, ids: &mut PacketIds) -> Result<bool, Halt> {
-        let Some(id) = publish.packet_id else {
+    pub(crate) fn accept(
+        &self,
+        qos: QoS,
+        id: Option<PacketId>,
+        ids: &mut PacketIds,
+    ) -> Result<bool, Halt> {
+        let Some(id) = id else {
             return Ok(true);
         };
-        let acceptance = match publish.flags.qos {
+        let acceptance = match qos {
             QoS::AtMostOnce | QoS::AtLeastOnce => Acceptance::New,
             QoS::ExactlyOnce => self.own_inbound()?.accept(QoS::ExactlyOnce, Some(id))?,
         };
@@ -106,6 +111,9 @@ impl Connection {
         if !head.properties.is_empty() || is_seen_by_hooks {
             return Ok((Run::new(head, layout, frame.bytes, 1), used));
         }
+        let qos = head.flags.qos;
+        let topic_len = topic.map_or(0, |topic| topic.as_str().len());
+        let topic_field = frame.body.get(..topic_len + 2).unwrap_or(frame.body);
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             let Ok(Some(next)) = Frame::split(rest, packet_bytes_max) else {
@@ -114,18 +122,36 @@ impl Connection {
             if next.first_byte != frame.first_byte || !next.is_minimal() {
                 break;
             }
-            let Ok(publish) = Publish::decode(&next, layout, topic) else {
+            let Some(id) = successor_id(next.body, topic_field, qos, layout) else {
                 break;
             };
-            if publish.topic != topic || !publish.properties.is_empty() {
-                break;
-            }
-            if !self.accept(&publish, ids).unwrap_or(false) {
+            if !self.accept(qos, id, ids).unwrap_or(false) {
                 break;
             }
             used += next.bytes.len();
             count += 1;
         }
         Ok((Run::new(head, layout, bytes.get(..used).unwrap_or(frame.bytes), count), used))
+    }
+}
+
+/// The Packet Identifier (none at QoS 0) of a PUBLISH with this body, if it has the topic that
+/// `topic_field` encodes and no properties. A bad packet is none: it is looked at by itself.
+fn successor_id(
+    body: &[u8],
+    topic_field: &[u8],
+    qos: QoS,
+    layout: Layout,
+) -> Option<Option<PacketId>> {
+    let mut rest = body.strip_prefix(topic_field)?;
+    let mut id = None;
+    if qos > QoS::AtMostOnce {
+        let (bytes, after) = rest.split_first_chunk::<2>()?;
+        id = Some(PacketId::new(u16::from_be_bytes(*bytes))?);
+        rest = after;
+    }
+    match layout {
+        Layout::V3 => Some(id),
+        Layout::V5 => (rest.first() == Some(&0)).then_some(id),
     }
 }

@@ -30,7 +30,7 @@ impl Connection {
         let topic = topic.ok_or(Halt::Gone)?;
         check_topic_bounds(worker, topic)?;
         let mut ids = PacketIds::new();
-        if !self.accept(&head, &mut ids)? {
+        if !self.accept(head.flags.qos, head.packet_id, &mut ids)? {
             count_received(worker, 1, frame.bytes.len());
             self.acknowledge_publish(worker, head.flags.qos, &ids, ReasonCode::Success)?;
             return Ok(frame.bytes.len());
