@@ -92,11 +92,7 @@ pub struct NewMessage {
 impl NewMessage {
     /// A message of QoS 0, not retained.
     pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
-        Self {
-            topic: topic.into(),
-            payload: payload.into(),
-            ..Self::default()
-        }
+        Self { topic: topic.into(), payload: payload.into(), ..Self::default() }
     }
 
     /// The same, retained.

@@ -43,9 +43,7 @@ impl Settings {
     /// If the configuration does not have the key.
     pub fn file(&self, key: &str) -> Result<&FileContent, SettingsError> {
         self.files.get(key).ok_or_else(|| {
-            SettingsError::new(format!(
-                "`{key}` is missing: name a file, as in {key} = \"…\""
-            ))
+            SettingsError::new(format!("`{key}` is missing: name a file, as in {key} = \"…\""))
         })
     }
 }
@@ -64,20 +62,12 @@ pub struct SettingsError {
 impl SettingsError {
     /// An error in the `config` table.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            path: None,
-            line: None,
-            what: what.into(),
-        }
+        Self { path: None, line: None, what: what.into() }
     }
 
     /// An error at a line of a file.
     pub fn at(file: &FileContent, line: u32, what: impl Into<String>) -> Self {
-        Self {
-            path: Some(file.path.clone()),
-            line: Some(line),
-            what: what.into(),
-        }
+        Self { path: Some(file.path.clone()), line: Some(line), what: what.into() }
     }
 }
 

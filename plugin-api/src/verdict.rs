@@ -18,18 +18,12 @@ pub struct Failure {
 impl Failure {
     /// A refusal without a text.
     pub const fn code(code: u8) -> Self {
-        Self {
-            code,
-            message: None,
-        }
+        Self { code, message: None }
     }
 
     /// A refusal with a text.
     pub fn new(code: u8, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: Some(message.into()),
-        }
+        Self { code, message: Some(message.into()) }
     }
 }
 
@@ -211,31 +205,19 @@ pub struct CacheHint {
 impl CacheHint {
     /// Until the plugin says otherwise, for this topic and session.
     pub const fn until_invalidated() -> Self {
-        Self {
-            scope: CacheScope::Session,
-            ttl: Duration::MAX,
-            filter: None,
-        }
+        Self { scope: CacheScope::Session, ttl: Duration::MAX, filter: None }
     }
 
     /// Not at all.
     pub const fn never() -> Self {
-        Self {
-            scope: CacheScope::Session,
-            ttl: Duration::ZERO,
-            filter: None,
-        }
+        Self { scope: CacheScope::Session, ttl: Duration::ZERO, filter: None }
     }
 }
 
 impl Default for CacheHint {
     /// Ten seconds, for this topic and session.
     fn default() -> Self {
-        Self {
-            scope: CacheScope::Session,
-            ttl: Duration::from_secs(10),
-            filter: None,
-        }
+        Self { scope: CacheScope::Session, ttl: Duration::from_secs(10), filter: None }
     }
 }
 
@@ -287,10 +269,7 @@ pub struct PublishVerdict {
 
 impl From<PublishOutcome> for PublishVerdict {
     fn from(outcome: PublishOutcome) -> Self {
-        Self {
-            outcome,
-            emit: Vec::new(),
-        }
+        Self { outcome, emit: Vec::new() }
     }
 }
 

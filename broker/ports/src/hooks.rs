@@ -226,11 +226,8 @@ pub struct Ruling {
 
 impl Ruling {
     /// Yes, until the generation changes.
-    pub const ALLOW: Self = Self {
-        verdict: Verdict::Allow,
-        valid_until: Timestamp::NEVER,
-        decided_by: None,
-    };
+    pub const ALLOW: Self =
+        Self { verdict: Verdict::Allow, valid_until: Timestamp::NEVER, decided_by: None };
 }
 
 /// Yes or no.

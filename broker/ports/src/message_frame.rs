@@ -18,16 +18,10 @@ impl MessageFrame {
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(PacketId::FIRST),
         };
         let mut bytes = Vec::with_capacity(publish.encoded_len(Layout::V5) + 2);
-        Publish {
-            packet_id,
-            ..*publish
-        }
-        .encode(Layout::V5, &mut bytes);
+        Publish { packet_id, ..*publish }.encode(Layout::V5, &mut bytes);
         let run = Run::single(&bytes, Layout::V5)?;
         if run.head().topic.is_none() || run.head().properties.topic_alias().is_some() {
-            return Err(Violation::protocol_error(
-                "a message needs a topic and no alias",
-            ));
+            return Err(Violation::protocol_error("a message needs a topic and no alias"));
         }
         Ok(Self(bytes))
     }

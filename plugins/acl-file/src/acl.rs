@@ -69,9 +69,7 @@ impl Acl {
 
     /// Patterns that stand for nobody's name, which is rarely meant.
     pub(crate) fn patterns_without_names(&self) -> impl Iterator<Item = &Rule> {
-        self.patterns
-            .iter()
-            .filter(|rule| !rule.pattern.uses_names())
+        self.patterns.iter().filter(|rule| !rule.pattern.uses_names())
     }
 
     pub(crate) fn decide(&self, names: Names<'_>, access: Access, topic: &str) -> Finding<'_> {
@@ -91,9 +89,7 @@ impl Acl {
         if names.hold_wildcards() {
             return Finding::WildcardInName;
         }
-        self.patterns
-            .decide(names, access, topic)
-            .unwrap_or(Finding::NoRule)
+        self.patterns.decide(names, access, topic).unwrap_or(Finding::NoRule)
     }
 }
 
@@ -126,12 +122,7 @@ impl Rules {
 impl Rule {
     fn new(line: u32, raw: &[u8], grant: Grant, pattern: TopicPattern) -> Self {
         let text = String::from_utf8_lossy(raw.trim_ascii()).into();
-        Self {
-            line,
-            text,
-            grant,
-            pattern,
-        }
+        Self { line, text, grant, pattern }
     }
 }
 

@@ -46,10 +46,7 @@ impl AclFile {
     }
 
     fn host(&self) -> Option<Arc<dyn Host>> {
-        self.host
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -66,10 +63,7 @@ impl Plugin for AclFile {
         let file = settings.file("path")?;
         let acl = Acl::parse(&file.bytes)
             .map_err(|(line, reason)| SettingsError::at(file, line, reason))?;
-        let new = Loaded {
-            acl,
-            file: name_of(file),
-        };
+        let new = Loaded { acl, file: name_of(file) };
         let warnings = new.warnings();
 
         let mut place = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
@@ -130,17 +124,12 @@ impl Loaded {
             let file = &self.file;
             format!("{file}:{line}: {text}: a pattern without %c and %u is for everybody alike")
         };
-        self.acl
-            .patterns_without_names()
-            .map(|rule| line(rule.line, &rule.text))
-            .collect()
+        self.acl.patterns_without_names().map(|rule| line(rule.line, &rule.text)).collect()
     }
 }
 
 fn warn(host: &dyn Host, warnings: &[String]) {
-    warnings
-        .iter()
-        .for_each(|warning| host.log(LogLevel::Warn, warning));
+    warnings.iter().for_each(|warning| host.log(LogLevel::Warn, warning));
 }
 
 /// Which access to which topic an action is; nothing for a SUBSCRIBE.
@@ -153,10 +142,7 @@ fn what<'a>(action: &Action<'a>) -> Option<(Access, &'a str)> {
 }
 
 fn names_of(client: &dyn Client) -> Names<'_> {
-    Names {
-        client_id: client.client_id(),
-        user: client.principal(),
-    }
+    Names { client_id: client.client_id(), user: client.principal() }
 }
 
 fn name_of(file: &FileContent) -> String {

@@ -55,14 +55,8 @@ impl Host for Recorder {
 }
 
 fn settings(text: &str) -> Settings {
-    let file = FileContent {
-        path: PathBuf::from("conf/acl"),
-        bytes: text.into(),
-    };
-    Settings {
-        config: json!({ "path": "acl" }),
-        files: [("path".to_owned(), file)].into(),
-    }
+    let file = FileContent { path: PathBuf::from("conf/acl"), bytes: text.into() };
+    Settings { config: json!({ "path": "acl" }), files: [("path".to_owned(), file)].into() }
 }
 
 fn plugin_with(text: &str) -> AclFile {
@@ -94,20 +88,13 @@ fn rights(text: &str, client: &ClientDescription, topic: &str) -> String {
         Decision::Deny(..) => deny,
         Decision::Disconnect(_) => '!',
     };
-    [
-        mark(Action::Receive(&message), 'r', 'R'),
-        mark(Action::Publish(&message), 'w', 'W'),
-    ]
-    .iter()
-    .collect()
+    [mark(Action::Receive(&message), 'r', 'R'), mark(Action::Publish(&message), 'w', 'W')]
+        .iter()
+        .collect()
 }
 
 fn check(text: &str, user: Option<&str>, topic: &str, expected: &str) {
-    assert_eq!(
-        rights(text, &client(user), topic),
-        expected,
-        "{user:?} {topic} under:\n{text}"
-    );
+    assert_eq!(rights(text, &client(user), topic), expected, "{user:?} {topic} under:\n{text}");
 }
 
 #[test]
@@ -157,12 +144,7 @@ fn a_user_may_have_several_blocks_and_a_name_with_spaces() {
 
 #[test]
 fn a_filter_may_hold_spaces_after_an_access_word() {
-    check(
-        "topic read  living room/#  \n",
-        None,
-        "living room/tv",
-        "r.",
-    );
+    check("topic read  living room/#  \n", None, "living room/tv", "r.");
     check("topic deny a b\ntopic #", None, "a b", "RW");
 }
 
@@ -175,18 +157,8 @@ fn deny_lines_are_asked_before_the_others() {
 
 #[test]
 fn own_lines_decide_before_patterns() {
-    check(
-        "pattern deny a/#\nuser alice\ntopic read a/b",
-        Some("alice"),
-        "a/b",
-        "rW",
-    );
-    check(
-        "user alice\ntopic deny a/b\npattern a/#",
-        Some("alice"),
-        "a/b",
-        "RW",
-    );
+    check("pattern deny a/#\nuser alice\ntopic read a/b", Some("alice"), "a/b", "rW");
+    check("user alice\ntopic deny a/b\npattern a/#", Some("alice"), "a/b", "RW");
 }
 
 #[test]
@@ -203,12 +175,7 @@ fn patterns_are_for_everybody_wherever_they_stand() {
 
 #[test]
 fn deny_patterns_are_asked_before_the_other_patterns() {
-    check(
-        "pattern home/%u/#\npattern deny home/+/lock",
-        Some("alice"),
-        "home/alice/lock",
-        "RW",
-    );
+    check("pattern home/%u/#\npattern deny home/+/lock", Some("alice"), "home/alice/lock", "RW");
 }
 
 #[test]
@@ -237,14 +204,7 @@ fn names_with_wildcards_keep_their_own_lines() {
 fn the_user_is_whom_authentication_found() {
     let mut client = client(Some("token"));
     client.principal = Some("alice".to_owned());
-    assert_eq!(
-        rights(
-            "user alice\ntopic a\nuser token\ntopic deny a",
-            &client,
-            "a"
-        ),
-        "rw"
-    );
+    assert_eq!(rights("user alice\ntopic a\nuser token\ntopic deny a", &client, "a"), "rw");
     assert_eq!(rights("pattern home/%u", &client, "home/alice"), "rw");
 }
 
@@ -288,10 +248,7 @@ fn a_subscribe_is_always_allowed() {
     let action = Action::Subscribe(&subscription);
     assert_eq!(plugin.authorize(&client(Some("+")), &action), ALLOW);
     let explained = plugin.explain(&client(None), &action).unwrap();
-    assert!(
-        explained.starts_with("acl: SUBSCRIBE is always allowed"),
-        "{explained}"
-    );
+    assert!(explained.starts_with("acl: SUBSCRIBE is always allowed"), "{explained}");
 }
 
 #[test]
@@ -311,33 +268,15 @@ fn the_deciding_line_is_explained() {
     let plugin = plugin_with(text);
     let explain = |user, action: Action<'_>| plugin.explain(&client(user), &action).unwrap();
     let message = |topic| Message::new(topic, b"");
-    assert_eq!(
-        explain(None, Action::Receive(&message("a/c"))),
-        "acl:2: topic read a/#"
-    );
-    assert_eq!(
-        explain(None, Action::Receive(&message("a/b"))),
-        "acl:3: topic deny a/b"
-    );
+    assert_eq!(explain(None, Action::Receive(&message("a/c"))), "acl:2: topic read a/#");
+    assert_eq!(explain(None, Action::Receive(&message("a/b"))), "acl:3: topic deny a/b");
     let dev = message("dev/c1");
-    assert_eq!(
-        explain(None, Action::Publish(&dev)),
-        "acl:5: pattern  write  dev/%c"
-    );
-    assert_eq!(
-        explain(None, Action::Receive(&dev)),
-        "acl: no line allows it"
-    );
+    assert_eq!(explain(None, Action::Publish(&dev)), "acl:5: pattern  write  dev/%c");
+    assert_eq!(explain(None, Action::Receive(&dev)), "acl: no line allows it");
     let sys = message("$SYS/x");
-    assert_eq!(
-        explain(None, Action::Publish(&sys)),
-        "acl: clients do not publish to $SYS"
-    );
+    assert_eq!(explain(None, Action::Publish(&sys)), "acl: clients do not publish to $SYS");
     let wild = explain(Some("+"), Action::Publish(&dev));
-    assert!(
-        wild.contains("not for a user or Client Identifier with + or #"),
-        "{wild}"
-    );
+    assert!(wild.contains("not for a user or Client Identifier with + or #"), "{wild}");
 }
 
 fn error_of(text: &str) -> SettingsError {
@@ -362,10 +301,7 @@ fn a_line_that_can_not_be_read_is_named_with_the_reason() {
     ] {
         let error = error_of(text);
         assert_eq!(error.path, Some(PathBuf::from("conf/acl")));
-        assert!(
-            error.line == Some(line) && error.what.contains(reason),
-            "{text:?}: {error}"
-        );
+        assert!(error.line == Some(line) && error.what.contains(reason), "{text:?}: {error}");
     }
 }
 
@@ -378,10 +314,7 @@ fn only_lines_that_count_have_to_be_utf_8() {
     let file = settings.files.get_mut("path").unwrap();
     file.bytes = b"topic a\ntopic caf\xe9\n".to_vec();
     let error = AclFile::new().configure(&settings).unwrap_err();
-    assert_eq!(
-        (error.line, error.what.as_str()),
-        (Some(2), "it is not UTF-8")
-    );
+    assert_eq!((error.line, error.what.as_str()), (Some(2), "it is not UTF-8"));
 }
 
 #[test]
@@ -400,10 +333,7 @@ fn new_rules_count_at_once_and_disconnect_nobody() {
     let host = Arc::new(Recorder::default());
     plugin.start(host.clone());
     plugin.configure(&settings("topic read b")).unwrap();
-    assert_eq!(
-        (reads(&plugin, None, "a"), reads(&plugin, None, "b")),
-        (NEXT, ALLOW)
-    );
+    assert_eq!((reads(&plugin, None, "a"), reads(&plugin, None, "b")), (NEXT, ALLOW));
     assert_eq!(*host.calls.lock().unwrap(), ["invalidate"]);
 }
 
@@ -412,13 +342,8 @@ fn a_broken_file_leaves_the_old_rules_in_force() {
     let plugin = plugin_with("topic a");
     let host = Arc::new(Recorder::default());
     plugin.start(host.clone());
-    plugin
-        .configure(&settings("topic b\nnonsense"))
-        .unwrap_err();
-    assert_eq!(
-        (writes(&plugin, None, "a"), writes(&plugin, None, "b")),
-        (ALLOW, NEXT)
-    );
+    plugin.configure(&settings("topic b\nnonsense")).unwrap_err();
+    assert_eq!((writes(&plugin, None, "a"), writes(&plugin, None, "b")), (ALLOW, NEXT));
     assert!(host.calls.lock().unwrap().is_empty());
 }
 
@@ -427,9 +352,7 @@ fn a_pattern_without_names_is_warned_of() {
     let plugin = plugin_with("pattern read a/%cx");
     let host = Arc::new(Recorder::default());
     plugin.start(host.clone());
-    plugin
-        .configure(&settings("\npattern read b\npattern c/%u\npattern c/%c"))
-        .unwrap();
+    plugin.configure(&settings("\npattern read b\npattern c/%u\npattern c/%c")).unwrap();
     let calls = host.calls.lock().unwrap();
     assert_eq!(calls.len(), 3, "{calls:?}");
     assert!(calls[0].starts_with("Warn acl:1: pattern read a/%cx: a pattern without"));

@@ -53,9 +53,7 @@ impl<'a> AclLine<'a> {
             "user" => Ok(Self::User(rest.trim_ascii())),
             "topic" => parse_rule(rest, false).map(|(grant, filter)| Self::Topic(grant, filter)),
             "pattern" => parse_rule(rest, true).map(|(grant, filter)| Self::Pattern(grant, filter)),
-            _ => Err(format!(
-                "`{keyword:.32}` is none of `user`, `topic`, `pattern`"
-            )),
+            _ => Err(format!("`{keyword:.32}` is none of `user`, `topic`, `pattern`")),
         }
     }
 }

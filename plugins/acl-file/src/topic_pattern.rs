@@ -46,29 +46,17 @@ impl TopicPattern {
         if filter.contains(char::is_control) {
             return Err("the filter holds a tab or another control character".to_owned());
         }
-        let levels: Vec<Level> = filter
-            .split('/')
-            .map(|level| Level::parse(level, names))
-            .collect::<Result<_, _>>()?;
-        if levels
-            .iter()
-            .rev()
-            .skip(1)
-            .any(|level| *level == Level::Rest)
-        {
+        let levels: Vec<Level> =
+            filter.split('/').map(|level| Level::parse(level, names)).collect::<Result<_, _>>()?;
+        if levels.iter().rev().skip(1).any(|level| *level == Level::Rest) {
             return Err("# is not the last level of the filter".to_owned());
         }
-        Ok(Self {
-            prefix: literal_start(&levels).into(),
-            levels,
-        })
+        Ok(Self { prefix: literal_start(&levels).into(), levels })
     }
 
     /// Whether a level stands for one of the client's names.
     pub(crate) fn uses_names(&self) -> bool {
-        self.levels
-            .iter()
-            .any(|level| matches!(level, Level::ClientId | Level::User))
+        self.levels.iter().any(|level| matches!(level, Level::ClientId | Level::User))
     }
 
     /// Whether it matches a Topic Name, for a client with these names.
@@ -102,11 +90,7 @@ fn literal_start(levels: &[Level]) -> String {
         Level::Literal(text) => Some(text.clone()),
         Level::ClientId | Level::User | Level::Any | Level::Rest => None,
     };
-    levels
-        .iter()
-        .map_while(literal)
-        .collect::<Vec<_>>()
-        .join("/")
+    levels.iter().map_while(literal).collect::<Vec<_>>().join("/")
 }
 
 impl Level {
@@ -137,15 +121,10 @@ impl Level {
 mod tests {
     use super::*;
 
-    const NAMES: Names<'_> = Names {
-        client_id: "c1",
-        user: Some("alice"),
-    };
+    const NAMES: Names<'_> = Names { client_id: "c1", user: Some("alice") };
 
     fn matches(filter: &str, topic: &str) -> bool {
-        TopicPattern::parse(filter, true)
-            .unwrap()
-            .matches(topic, NAMES)
+        TopicPattern::parse(filter, true).unwrap().matches(topic, NAMES)
     }
 
     #[test]
@@ -187,13 +166,7 @@ mod tests {
             assert_eq!(matches(filter, topic), expected, "{filter} {topic}");
         }
         let pattern = TopicPattern::parse("%c/a", true).unwrap();
-        assert!(!pattern.matches(
-            "$x/a",
-            Names {
-                client_id: "$x",
-                user: None
-            }
-        ));
+        assert!(!pattern.matches("$x/a", Names { client_id: "$x", user: None }));
     }
 
     #[test]
@@ -223,16 +196,7 @@ mod tests {
             (Some("a/b"), "d/a/x"),
             (Some("+"), "d/a/x"),
         ] {
-            assert!(
-                !pattern.matches(
-                    topic,
-                    Names {
-                        client_id: "c",
-                        user
-                    }
-                ),
-                "{user:?} {topic}"
-            );
+            assert!(!pattern.matches(topic, Names { client_id: "c", user }), "{user:?} {topic}");
         }
     }
 

@@ -64,10 +64,7 @@ impl PasswordFileText {
                 let what = format!("user {} has a line already", Short(name));
                 return Err(LineError { line: number, what });
             }
-            lines.push(Line {
-                raw: raw.to_vec(),
-                user,
-            });
+            lines.push(Line { raw: raw.to_vec(), user });
         }
         Ok(Self { lines })
     }
@@ -125,10 +122,7 @@ impl PasswordFileText {
     }
 
     pub(crate) fn into_users(self) -> impl Iterator<Item = (String, PasswordHash)> {
-        self.lines
-            .into_iter()
-            .filter_map(|line| line.user)
-            .map(|user| (user.name, user.hash))
+        self.lines.into_iter().filter_map(|line| line.user).map(|user| (user.name, user.hash))
     }
 
     fn entries(&self) -> impl Iterator<Item = &User> {
@@ -168,10 +162,7 @@ fn convert_line(raw: &str, algorithm: Algorithm) -> Result<(Option<&str>, String
     let (name, password) = raw.split_once(':').ok_or("it is not user:password")?;
     let (name, password) = (name.trim_ascii(), password.trim_ascii());
     check_user_name(name).map_err(|error| error.to_string())?;
-    if ["$6$", "$7$", "$argon2id$"]
-        .iter()
-        .any(|tag| password.starts_with(tag))
-    {
+    if ["$6$", "$7$", "$argon2id$"].iter().any(|tag| password.starts_with(tag)) {
         parse_line(raw.as_bytes())?;
         return Ok((Some(name), raw.to_owned()));
     }
@@ -192,16 +183,11 @@ fn parse_line(raw: &[u8]) -> Result<Option<User>, String> {
         return Err("the user name is missing".to_owned());
     }
     if name.len() > USER_NAME_BYTES_MAX {
-        return Err(format!(
-            "the user name is longer than {USER_NAME_BYTES_MAX} bytes"
-        ));
+        return Err(format!("the user name is longer than {USER_NAME_BYTES_MAX} bytes"));
     }
     let hash = PasswordHash::parse(fields.next().unwrap_or_default())
         .map_err(|reason| format!("user {}: {reason}", Short(name)))?;
-    Ok(Some(User {
-        name: name.to_owned(),
-        hash,
-    }))
+    Ok(Some(User { name: name.to_owned(), hash }))
 }
 
 /// Whether a user name can be written to a file and read back the same.
@@ -237,13 +223,7 @@ fn at(line_index: usize, what: String) -> LineError {
 impl Line {
     fn of(name: &str, hash: PasswordHash) -> Self {
         let raw = format!("{name}:{hash}").into_bytes();
-        Self {
-            raw,
-            user: Some(User {
-                name: name.to_owned(),
-                hash,
-            }),
-        }
+        Self { raw, user: Some(User { name: name.to_owned(), hash }) }
     }
 
     fn is_of(&self, user: &str) -> bool {
@@ -265,9 +245,7 @@ impl fmt::Display for Short<'_> {
 
 impl fmt::Display for PasswordFileText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lines
-            .iter()
-            .try_for_each(|line| writeln!(f, "{}", String::from_utf8_lossy(&line.raw)))
+        self.lines.iter().try_for_each(|line| writeln!(f, "{}", String::from_utf8_lossy(&line.raw)))
     }
 }
 
@@ -324,10 +302,7 @@ mod tests {
 
     #[test]
     fn lines_may_end_as_on_windows_or_not_at_all() {
-        assert_eq!(
-            users_of(format!("alice:{SHA512}\r\nbob:{PBKDF2}")),
-            ["alice", "bob"]
-        );
+        assert_eq!(users_of(format!("alice:{SHA512}\r\nbob:{PBKDF2}")), ["alice", "bob"]);
     }
 
     #[test]
@@ -339,18 +314,11 @@ mod tests {
             ("\n\nalice:$6$x\n", 3, "cut short"),
             (&format!(":{SHA512}"), 1, "user name is missing"),
             (&format!("  :{SHA512}"), 1, "user name is missing"),
-            (
-                &format!("{}:{SHA512}", "x".repeat(65_536)),
-                1,
-                "longer than 65535",
-            ),
+            (&format!("{}:{SHA512}", "x".repeat(65_536)), 1, "longer than 65535"),
             (&twice, 3, "user \"alice\" has a line already"),
         ] {
             let (at, what) = error_of(text);
-            assert!(
-                at == line && what.contains(reason),
-                "{text:.40}: {at} {what}"
-            );
+            assert!(at == line && what.contains(reason), "{text:.40}: {at} {what}");
         }
     }
 
@@ -367,13 +335,7 @@ mod tests {
 
         let name = [b"caf\xe9:", SHA512.as_bytes()].concat();
         let error = PasswordFileText::parse(&name).unwrap_err();
-        assert_eq!(
-            error,
-            LineError {
-                line: 1,
-                what: "it is not UTF-8".to_owned()
-            }
-        );
+        assert_eq!(error, LineError { line: 1, what: "it is not UTF-8".to_owned() });
     }
 
     #[test]
@@ -407,9 +369,7 @@ mod tests {
     fn user_names_that_would_not_read_back_are_refused() {
         let mut file = PasswordFileText::default();
         let long = "x".repeat(65_536);
-        for name in [
-            "", "a:b", "a\nb", "a\u{7f}", "a\u{85}", "#a", " a", "a ", &long,
-        ] {
+        for name in ["", "a:b", "a\nb", "a\u{7f}", "a\u{85}", "#a", " a", "a ", &long] {
             let set = file.set(name, b"p", FAST);
             assert!(matches!(set, Err(EditError::UserName(_))), "{name:.20?}");
         }
@@ -425,10 +385,7 @@ mod tests {
         assert!(converted.contains(&format!("\ncarol:{SHA512}\n")));
 
         let file = PasswordFileText::parse(&converted).unwrap();
-        assert_eq!(
-            file.users().collect::<Vec<_>>(),
-            ["alice", "bob", "carol", "dave"]
-        );
+        assert_eq!(file.users().collect::<Vec<_>>(), ["alice", "bob", "carol", "dave"]);
         assert!(file.check("alice", b"secret") && file.check("bob", b"a b:c"));
         assert!(file.check("carol", b"secret") && file.check("dave", b"$x"));
     }

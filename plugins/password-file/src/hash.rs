@@ -111,9 +111,7 @@ impl PasswordHash {
             .parse()
             .map_err(|_| "the number of iterations is not a number".to_owned())?;
         if !(1..=ITERATIONS_MAX).contains(&iterations) {
-            return Err(format!(
-                "the number of iterations is not in 1 to {ITERATIONS_MAX}"
-            ));
+            return Err(format!("the number of iterations is not in 1 to {ITERATIONS_MAX}"));
         }
         let salted = Salted::parse(fields)?;
         Ok(Self::Pbkdf2Sha512 { iterations, salted })
@@ -180,10 +178,7 @@ impl Salted {
         let (salt, digest) = fields.split_once('$').ok_or("the hash is cut short")?;
         let salt = decode(salt, "salt")?;
         if !matches!(salt.len(), 12 | 64) {
-            return Err(format!(
-                "the salt is {} bytes long, not 12 or 64",
-                salt.len()
-            ));
+            return Err(format!("the salt is {} bytes long, not 12 or 64", salt.len()));
         }
         let digest = decode(digest, "hash")?;
         let digest = <[u8; SHA512_BYTES]>::try_from(digest)
@@ -197,9 +192,7 @@ impl Salted {
 }
 
 pub(crate) fn decode(text: &str, what: &str) -> Result<Vec<u8>, String> {
-    BASE64
-        .decode(text)
-        .map_err(|_| format!("the {what} is not base64"))
+    BASE64.decode(text).map_err(|_| format!("the {what} is not base64"))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], EditError> {
@@ -209,11 +202,7 @@ fn random<const N: usize>() -> Result<[u8; N], EditError> {
 }
 
 fn sha512(password: &[u8], salt: &[u8]) -> [u8; SHA512_BYTES] {
-    Sha512::new()
-        .chain_update(password)
-        .chain_update(salt)
-        .finalize()
-        .into()
+    Sha512::new().chain_update(password).chain_update(salt).finalize().into()
 }
 
 fn pbkdf2_sha512(password: &[u8], salt: &[u8], iterations: u32) -> [u8; SHA512_BYTES] {
@@ -222,12 +211,7 @@ fn pbkdf2_sha512(password: &[u8], salt: &[u8], iterations: u32) -> [u8; SHA512_B
 
 impl fmt::Display for Salted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}${}",
-            STANDARD.encode(&self.salt),
-            STANDARD.encode(self.digest)
-        )
+        write!(f, "{}${}", STANDARD.encode(&self.salt), STANDARD.encode(self.digest))
     }
 }
 
@@ -316,13 +300,7 @@ mod tests {
         for (algorithm, prefix) in [
             (Algorithm::Argon2id, "$argon2id$v=19$m=47104,t=1,p=1$"),
             (Algorithm::MOSQUITTO_2_0, "$7$101$"),
-            (
-                Algorithm::Pbkdf2Sha512 {
-                    iterations,
-                    salt: SaltLength::Bytes64,
-                },
-                "$7$3$",
-            ),
+            (Algorithm::Pbkdf2Sha512 { iterations, salt: SaltLength::Bytes64 }, "$7$3$"),
             (Algorithm::Sha512, "$6$"),
         ] {
             let text = PasswordHash::new(b"secret", algorithm).unwrap().to_string();
@@ -336,10 +314,7 @@ mod tests {
     fn salt_and_hash_have_the_sizes_that_mosquitto_writes() {
         fn sizes(algorithm: Algorithm) -> Vec<usize> {
             let text = PasswordHash::new(b"p", algorithm).unwrap().to_string();
-            text.rsplit('$')
-                .take(2)
-                .map(|part| BASE64.decode(part).unwrap().len())
-                .collect()
+            text.rsplit('$').take(2).map(|part| BASE64.decode(part).unwrap().len()).collect()
         }
         assert_eq!(sizes(Algorithm::Argon2id), [64, 64]);
         assert_eq!(sizes(Algorithm::MOSQUITTO_2_0), [64, 12]);
@@ -363,14 +338,8 @@ mod tests {
     #[test]
     fn more_iterations_than_are_read_are_not_written() {
         let iterations = NonZeroU32::new(ITERATIONS_MAX + 1).unwrap();
-        let algorithm = Algorithm::Pbkdf2Sha512 {
-            iterations,
-            salt: SaltLength::Bytes12,
-        };
-        assert_eq!(
-            PasswordHash::new(b"p", algorithm),
-            Err(EditError::Iterations)
-        );
+        let algorithm = Algorithm::Pbkdf2Sha512 { iterations, salt: SaltLength::Bytes12 };
+        assert_eq!(PasswordHash::new(b"p", algorithm), Err(EditError::Iterations));
     }
 
     #[test]
@@ -382,31 +351,16 @@ mod tests {
             ("secret".to_owned(), "not hashed"),
             (String::new(), "not hashed"),
             ("$5$abc$def".to_owned(), "kind of hash is unknown"),
-            (
-                "$argon2i$v=19$m=64,t=1,p=1$x$y".to_owned(),
-                "kind of hash is unknown",
-            ),
+            ("$argon2i$v=19$m=64,t=1,p=1$x$y".to_owned(), "kind of hash is unknown"),
             (format!("$6${salt}"), "cut short"),
-            (
-                format!("$6${short}${digest}"),
-                "salt is 11 bytes long, not 12 or 64",
-            ),
+            (format!("$6${short}${digest}"), "salt is 11 bytes long, not 12 or 64"),
             (format!("$6$!{salt}${digest}"), "salt is not base64"),
             (format!("$6${salt}$%%%"), "hash is not base64"),
-            (
-                format!("$6${salt}${short}"),
-                "hash is 11 bytes long, not 64",
-            ),
+            (format!("$6${salt}${short}"), "hash is 11 bytes long, not 64"),
             (format!("$6${salt}${digest}$"), "hash is not base64"),
             (format!("$7$0${salt}${digest}"), "iterations is not in 1 to"),
-            (
-                format!("$7$-1${salt}${digest}"),
-                "iterations is not a number",
-            ),
-            (
-                format!("$7$10000001${salt}${digest}"),
-                "iterations is not in 1 to",
-            ),
+            (format!("$7$-1${salt}${digest}"), "iterations is not a number"),
+            (format!("$7$10000001${salt}${digest}"), "iterations is not in 1 to"),
             (format!("$7${salt}${digest}"), "iterations is not a number"),
             (format!("$7$5${salt}"), "cut short"),
         ] {

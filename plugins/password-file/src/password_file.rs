@@ -54,10 +54,7 @@ impl PasswordFile {
     }
 
     fn host(&self) -> Option<Arc<dyn Host>> {
-        self.host
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn disconnect(&self, user: &str) {
@@ -74,11 +71,7 @@ impl Plugin for PasswordFile {
     fn about(&self) -> About {
         About {
             files: &["path"],
-            ..About::new(
-                "password-file",
-                env!("CARGO_PKG_VERSION"),
-                Hooks::AUTHENTICATE,
-            )
+            ..About::new("password-file", env!("CARGO_PKG_VERSION"), Hooks::AUTHENTICATE)
         }
     }
 
@@ -156,32 +149,19 @@ impl Attempt {
 
 impl Users {
     fn new(text: PasswordFileText, reject_unknown: bool) -> Self {
-        let users: Vec<_> = text
-            .into_users()
-            .map(|(name, hash)| (name, Arc::new(hash)))
-            .collect();
+        let users: Vec<_> = text.into_users().map(|(name, hash)| (name, Arc::new(hash))).collect();
         let mut count = HashMap::new();
         for (_, hash) in &users {
             *count.entry(hash.work()).or_insert(0_usize) += 1;
         }
-        let common = users
-            .iter()
-            .map(|(_, hash)| hash)
-            .max_by_key(|hash| count.get(&hash.work()));
-        Self {
-            stand_in: common.cloned(),
-            by_name: users.into_iter().collect(),
-            reject_unknown,
-        }
+        let common = users.iter().map(|(_, hash)| hash).max_by_key(|hash| count.get(&hash.work()));
+        Self { stand_in: common.cloned(), by_name: users.into_iter().collect(), reject_unknown }
     }
 
     /// The users of this table who are missing or have another hash in `new`.
     fn changed_in(&self, new: &Self) -> impl Iterator<Item = &str> {
         let changed = |(name, hash): &(&String, _)| new.by_name.get(*name) != Some(*hash);
-        self.by_name
-            .iter()
-            .filter(changed)
-            .map(|(name, _)| name.as_str())
+        self.by_name.iter().filter(changed).map(|(name, _)| name.as_str())
     }
 }
 

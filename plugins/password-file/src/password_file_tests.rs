@@ -23,19 +23,13 @@ impl Recorder {
     fn disconnected(&self) -> Vec<String> {
         let mut users: Vec<_> = self.disconnected.lock().unwrap().drain(..).collect();
         users.sort_by_key(|(whom, _)| format!("{whom:?}"));
-        users
-            .iter()
-            .map(|(whom, code)| format!("{whom:?} {code:#x}"))
-            .collect()
+        users.iter().map(|(whom, code)| format!("{whom:?} {code:#x}")).collect()
     }
 }
 
 impl Host for Recorder {
     fn log(&self, level: LogLevel, message: &str) {
-        self.logged
-            .lock()
-            .unwrap()
-            .push(format!("{level:?} {message}"));
+        self.logged.lock().unwrap().push(format!("{level:?} {message}"));
     }
     fn publish(&self, _: NewMessage) -> Result<(), HostError> {
         Err(HostError::NotGranted("publish".to_owned()))
@@ -63,30 +57,21 @@ impl Host for Recorder {
 }
 
 fn settings(config: serde_json::Value, text: &str) -> Settings {
-    let file = FileContent {
-        path: PathBuf::from("passwd"),
-        bytes: text.into(),
-    };
-    Settings {
-        config,
-        files: [("path".to_owned(), file)].into(),
-    }
+    let file = FileContent { path: PathBuf::from("passwd"), bytes: text.into() };
+    Settings { config, files: [("path".to_owned(), file)].into() }
 }
 
 fn file_of(users: &[(&str, &str)]) -> String {
     let mut file = PasswordFileText::default();
     for (user, password) in users {
-        file.set(user, password.as_bytes(), Algorithm::MOSQUITTO_2_0)
-            .unwrap();
+        file.set(user, password.as_bytes(), Algorithm::MOSQUITTO_2_0).unwrap();
     }
     file.to_string()
 }
 
 fn plugin_with(text: &str) -> PasswordFile {
     let plugin = PasswordFile::new();
-    plugin
-        .configure(&settings(json!({ "path": "passwd" }), text))
-        .unwrap();
+    plugin.configure(&settings(json!({ "path": "passwd" }), text)).unwrap();
     plugin
 }
 
@@ -126,10 +111,7 @@ fn it_names_its_hook_and_its_file() {
 #[test]
 fn a_user_with_the_right_password_is_let_in_as_principal() {
     let plugin = plugin_with(&file_of(&[("alice", "secret")]));
-    assert_eq!(
-        check(&plugin, Some("alice"), Some("secret")),
-        "accept alice"
-    );
+    assert_eq!(check(&plugin, Some("alice"), Some("secret")), "accept alice");
 }
 
 #[test]
@@ -143,11 +125,7 @@ fn a_wrong_password_no_password_and_an_unknown_user_are_refused_alike() {
         ("bob", None),
         ("", Some("secret")),
     ] {
-        assert_eq!(
-            check(&plugin, Some(user), password),
-            "reject 0x86",
-            "{user} {password:?}"
-        );
+        assert_eq!(check(&plugin, Some(user), password), "reject 0x86", "{user} {password:?}");
     }
 }
 
@@ -162,15 +140,10 @@ fn a_client_without_a_user_name_is_left_to_others() {
 fn unknown_users_are_left_to_others_if_the_configuration_says_so() {
     let plugin = PasswordFile::new();
     let config = json!({ "path": "passwd", "reject_unknown": false });
-    plugin
-        .configure(&settings(config, &file_of(&[("alice", "secret")])))
-        .unwrap();
+    plugin.configure(&settings(config, &file_of(&[("alice", "secret")]))).unwrap();
     assert_eq!(check(&plugin, Some("bob"), Some("secret")), "next");
     assert_eq!(check(&plugin, Some("alice"), Some("wrong")), "reject 0x86");
-    assert_eq!(
-        check(&plugin, Some("alice"), Some("secret")),
-        "accept alice"
-    );
+    assert_eq!(check(&plugin, Some("alice"), Some("secret")), "accept alice");
 }
 
 #[test]
@@ -187,10 +160,7 @@ fn an_unknown_user_costs_the_same_work_as_a_known_one() {
 #[test]
 fn the_password_of_another_user_does_not_let_an_unknown_user_in() {
     let plugin = plugin_with(&file_of(&[("alice", "secret")]));
-    assert_eq!(
-        check(&plugin, Some("mallory"), Some("secret")),
-        "reject 0x86"
-    );
+    assert_eq!(check(&plugin, Some("mallory"), Some("secret")), "reject 0x86");
 }
 
 #[test]
@@ -211,9 +181,7 @@ fn removed_and_changed_users_are_disconnected_and_nobody_else() {
     after.remove("alice");
     after.set("bob", b"new", Algorithm::Sha512).unwrap();
     after.set("dave", b"d", Algorithm::Sha512).unwrap();
-    plugin
-        .configure(&settings(json!({ "path": "passwd" }), &after.to_string()))
-        .unwrap();
+    plugin.configure(&settings(json!({ "path": "passwd" }), &after.to_string())).unwrap();
 
     let expected = [r#"Principal("alice") 0x87"#, r#"Principal("bob") 0x87"#];
     assert_eq!(host.disconnected(), expected);
@@ -231,23 +199,16 @@ fn the_same_file_again_disconnects_nobody() {
     let host = Arc::new(Recorder::default());
     plugin.start(host.clone());
     let commented = format!("# a comment more\n{text}");
-    plugin
-        .configure(&settings(json!({ "path": "passwd" }), &commented))
-        .unwrap();
+    plugin.configure(&settings(json!({ "path": "passwd" }), &commented)).unwrap();
     assert!(host.disconnected().is_empty());
 }
 
 #[test]
 fn a_host_that_does_not_disconnect_is_told_of_in_the_log() {
     let plugin = plugin_with(&file_of(&[("alice", "a")]));
-    let host = Arc::new(Recorder {
-        refuses: true,
-        ..Recorder::default()
-    });
+    let host = Arc::new(Recorder { refuses: true, ..Recorder::default() });
     plugin.start(host.clone());
-    plugin
-        .configure(&settings(json!({ "path": "passwd" }), ""))
-        .unwrap();
+    plugin.configure(&settings(json!({ "path": "passwd" }), "")).unwrap();
     let logged = host.logged.lock().unwrap();
     assert_eq!(logged.len(), 1);
     assert!(logged[0].starts_with("Error User \"alice\"") && logged[0].contains("not granted"));
@@ -257,9 +218,7 @@ fn a_host_that_does_not_disconnect_is_told_of_in_the_log() {
 fn a_login_under_way_does_not_survive_the_removal_of_its_user() {
     let plugin = plugin_with(&file_of(&[("alice", "a")]));
     let answer = attempt(&plugin, Some("alice"), Some("a"));
-    plugin
-        .configure(&settings(json!({ "path": "passwd" }), ""))
-        .unwrap();
+    plugin.configure(&settings(json!({ "path": "passwd" }), "")).unwrap();
     assert!(matches!(answer.wait(), AuthVerdict::Reject(_)));
 }
 
@@ -271,13 +230,8 @@ fn a_broken_file_is_reported_with_its_line_and_the_old_users_stay() {
     plugin.start(host.clone());
 
     let broken = format!("# x\nbob:plain\n{text}");
-    let error = plugin
-        .configure(&settings(json!({ "path": "passwd" }), &broken))
-        .unwrap_err();
-    assert_eq!(
-        (error.path, error.line),
-        (Some(PathBuf::from("passwd")), Some(2))
-    );
+    let error = plugin.configure(&settings(json!({ "path": "passwd" }), &broken)).unwrap_err();
+    assert_eq!((error.path, error.line), (Some(PathBuf::from("passwd")), Some(2)));
     assert!(error.what.contains("user \"bob\"") && error.what.contains("not hashed"));
     assert!(host.disconnected().is_empty());
     assert_eq!(check(&plugin, Some("alice"), Some("a")), "accept alice");

@@ -77,9 +77,7 @@ impl Argon2id {
 
     fn check(&self) -> Result<(), String> {
         if self.memory_kib > MEMORY_KIB_MAX || self.passes > PASSES_MAX {
-            return Err(format!(
-                "more than m={MEMORY_KIB_MAX} or t={PASSES_MAX} is not accepted"
-            ));
+            return Err(format!("more than m={MEMORY_KIB_MAX} or t={PASSES_MAX} is not accepted"));
         }
         if self.salt.len() < SALT_BYTES_MIN {
             return Err(format!("the salt is shorter than {SALT_BYTES_MIN} bytes"));
@@ -89,9 +87,7 @@ impl Argon2id {
         }
         match self.params() {
             Ok(_) => Ok(()),
-            Err(error) => Err(format!(
-                "Argon2 can not work with m, t, p or the hash: {error}"
-            )),
+            Err(error) => Err(format!("Argon2 can not work with m, t, p or the hash: {error}")),
         }
     }
 
@@ -101,30 +97,18 @@ impl Argon2id {
     }
 
     pub(crate) fn verify(&self, password: &[u8]) -> bool {
-        self.compute(password)
-            .is_some_and(|digest| digest.ct_eq(&self.digest).into())
+        self.compute(password).is_some_and(|digest| digest.ct_eq(&self.digest).into())
     }
 
     fn compute(&self, password: &[u8]) -> Option<Vec<u8>> {
-        let argon2 = Argon2::new(
-            argon2::Algorithm::Argon2id,
-            self.version,
-            self.params().ok()?,
-        );
+        let argon2 = Argon2::new(argon2::Algorithm::Argon2id, self.version, self.params().ok()?);
         let mut digest = vec![0; self.digest.len()];
-        argon2
-            .hash_password_into(password, &self.salt, &mut digest)
-            .ok()?;
+        argon2.hash_password_into(password, &self.salt, &mut digest).ok()?;
         Some(digest)
     }
 
     fn params(&self) -> Result<Params, argon2::Error> {
-        Params::new(
-            self.memory_kib,
-            self.passes,
-            self.lanes,
-            Some(self.digest.len()),
-        )
+        Params::new(self.memory_kib, self.passes, self.lanes, Some(self.digest.len()))
     }
 }
 
@@ -144,21 +128,11 @@ fn parse_cost(text: &str) -> Result<[u32; 3], String> {
 
 impl fmt::Display for Argon2id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            version,
-            memory_kib,
-            passes,
-            lanes,
-            salt,
-            digest,
-        } = self;
+        let Self { version, memory_kib, passes, lanes, salt, digest } = self;
         let version = u32::from(*version);
         let salt = STANDARD_NO_PAD.encode(salt);
         let digest = STANDARD_NO_PAD.encode(digest);
-        write!(
-            f,
-            "$argon2id$v={version}$m={memory_kib},t={passes},p={lanes}${salt}${digest}"
-        )
+        write!(f, "$argon2id$v={version}$m={memory_kib},t={passes},p={lanes}${salt}${digest}")
     }
 }
 
@@ -179,50 +153,17 @@ mod tests {
             (format!("v=19$m=64,t=1,p=1${salt}"), "cut short"),
             (format!("v=19$m=64,t=1,p=1${salt}${digest}$x"), "too long"),
             (format!("v=19$m=64,t=1${salt}${digest}"), "the cost is not"),
-            (
-                format!("v=19$t=1,m=64,p=1${salt}${digest}"),
-                "the cost is not",
-            ),
-            (
-                format!("v=19$m=64,t=1,p=1,keyid=a${salt}${digest}"),
-                "the cost is not",
-            ),
-            (
-                format!("v=19$m=64,t=0,p=1${salt}${digest}"),
-                "can not work with",
-            ),
-            (
-                format!("v=19$m=7,t=1,p=1${salt}${digest}"),
-                "can not work with",
-            ),
-            (
-                format!("v=19$m=64,t=1,p=0${salt}${digest}"),
-                "can not work with",
-            ),
-            (
-                format!("v=19$m=1048577,t=1,p=1${salt}${digest}"),
-                "not accepted",
-            ),
-            (
-                format!("v=19$m=64,t=1001,p=1${salt}${digest}"),
-                "not accepted",
-            ),
-            (
-                format!("v=19$m=64,t=1,p=1${short}${digest}"),
-                "shorter than 8",
-            ),
-            (
-                format!("v=19$m=64,t=1,p=1${salt}${tiny}"),
-                "can not work with",
-            ),
-            (
-                format!("v=19$m=64,t=1,p=1${salt}${huge}"),
-                "longer than 1024",
-            ),
-            (
-                format!("v=19$m=64,t=1,p=1$*${digest}"),
-                "salt is not base64",
-            ),
+            (format!("v=19$t=1,m=64,p=1${salt}${digest}"), "the cost is not"),
+            (format!("v=19$m=64,t=1,p=1,keyid=a${salt}${digest}"), "the cost is not"),
+            (format!("v=19$m=64,t=0,p=1${salt}${digest}"), "can not work with"),
+            (format!("v=19$m=7,t=1,p=1${salt}${digest}"), "can not work with"),
+            (format!("v=19$m=64,t=1,p=0${salt}${digest}"), "can not work with"),
+            (format!("v=19$m=1048577,t=1,p=1${salt}${digest}"), "not accepted"),
+            (format!("v=19$m=64,t=1001,p=1${salt}${digest}"), "not accepted"),
+            (format!("v=19$m=64,t=1,p=1${short}${digest}"), "shorter than 8"),
+            (format!("v=19$m=64,t=1,p=1${salt}${tiny}"), "can not work with"),
+            (format!("v=19$m=64,t=1,p=1${salt}${huge}"), "longer than 1024"),
+            (format!("v=19$m=64,t=1,p=1$*${digest}"), "salt is not base64"),
             (format!("v=19$m=64,t=1,p=1${salt}$*"), "hash is not base64"),
         ] {
             let error = Argon2id::parse(&fields).err().unwrap();

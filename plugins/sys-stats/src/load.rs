@@ -14,18 +14,12 @@ pub(crate) struct LoadAverages {
 impl LoadAverages {
     /// Averages of a counter that begins to be watched at this value.
     pub(crate) fn new(counter: u64) -> Self {
-        Self {
-            counter,
-            per_minute: [0.0; SPANS.len()],
-        }
+        Self { counter, per_minute: [0.0; SPANS.len()] }
     }
 
     /// Takes the counter's value `elapsed` after the one before: each average comes nearer to the
     /// rate in between, by `1 - e^(-elapsed / span)`. A counter that went back counts as still.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a difference above 2^53 is not met"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a difference above 2^53 is not met")]
     pub(crate) fn update(&mut self, counter: u64, elapsed: Duration) {
         let seconds = elapsed.as_secs_f64();
         let events = counter.saturating_sub(self.counter);
@@ -52,9 +46,7 @@ mod tests {
     const TEN_SECONDS: Duration = Duration::from_secs(10);
 
     fn texts(load: &LoadAverages) -> Vec<String> {
-        load.per_minute()
-            .map(|(span, value)| format!("{span} {value:.2}"))
-            .collect()
+        load.per_minute().map(|(span, value)| format!("{span} {value:.2}")).collect()
     }
 
     /// 10 events in 10 s are 60 a minute; 60 (1 - e^(-10/60)) is 9.21, and so on.

@@ -104,10 +104,7 @@ impl Plugin for SysStats {
         let failure = result.err().map(|error| error.to_string());
         let news = self.state().note_failure(failure);
         if let Some(text) = news {
-            host.log(
-                LogLevel::Warn,
-                &format!("Some values are not published: {text}."),
-            );
+            host.log(LogLevel::Warn, &format!("Some values are not published: {text}."));
         }
     }
 }
@@ -143,24 +140,16 @@ impl State {
             }
         }
         let elapsed = self.elapsed(now_ms);
-        let by_name: HashMap<_, _> = stats
-            .iter()
-            .map(|(name, value)| (&**name, *value))
-            .collect();
+        let by_name: HashMap<_, _> = stats.iter().map(|(name, value)| (&**name, *value)).collect();
         for load in LOADS {
             let Some(&counter) = by_name.get(load.stat) else {
                 continue;
             };
-            let averages = self
-                .loads
-                .entry(load.topic)
-                .or_insert_with(|| LoadAverages::new(counter));
+            let averages =
+                self.loads.entry(load.topic).or_insert_with(|| LoadAverages::new(counter));
             averages.update(counter, elapsed);
             for (span, per_minute) in averages.per_minute() {
-                values.push((
-                    format!("load/{}/{span}", load.topic),
-                    format!("{per_minute:.2}"),
-                ));
+                values.push((format!("load/{}/{span}", load.topic), format!("{per_minute:.2}")));
             }
         }
         values
@@ -178,9 +167,7 @@ impl State {
     /// What to log: a failure that is not the one before.
     fn note_failure(&mut self, failure: Option<String>) -> Option<String> {
         let before = std::mem::replace(&mut self.failure, failure);
-        self.failure
-            .clone()
-            .filter(|now| before.as_ref() != Some(now))
+        self.failure.clone().filter(|now| before.as_ref() != Some(now))
     }
 }
 
@@ -206,9 +193,6 @@ fn set_timer(host: &dyn Host, interval: Option<Duration>) {
         return;
     };
     if let Err(error) = host.set_timer(TIMER, Duration::ZERO, Some(interval)) {
-        host.log(
-            LogLevel::Error,
-            &format!("Nothing is published below $SYS: {error}."),
-        );
+        host.log(LogLevel::Error, &format!("Nothing is published below $SYS: {error}."));
     }
 }

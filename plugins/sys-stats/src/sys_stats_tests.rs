@@ -28,11 +28,7 @@ struct Inner {
 
 impl Broker {
     fn set(&self, name: &str, value: u64) {
-        self.inner
-            .lock()
-            .unwrap()
-            .stats
-            .insert(name.to_owned(), value);
+        self.inner.lock().unwrap().stats.insert(name.to_owned(), value);
     }
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         change(&mut self.inner.lock().unwrap())
@@ -41,10 +37,7 @@ impl Broker {
     fn published(&self) -> BTreeMap<String, String> {
         let messages = self.change(|inner| std::mem::take(&mut inner.published));
         let text = |message: NewMessage| String::from_utf8(message.payload).unwrap();
-        messages
-            .into_iter()
-            .map(|message| (message.topic.clone(), text(message)))
-            .collect()
+        messages.into_iter().map(|message| (message.topic.clone(), text(message))).collect()
     }
 }
 
@@ -90,10 +83,7 @@ impl Host for Broker {
 }
 
 fn settings(config: serde_json::Value) -> Settings {
-    Settings {
-        config,
-        ..Settings::default()
-    }
+    Settings { config, ..Settings::default() }
 }
 
 fn started() -> (SysStats, Arc<Broker>) {
@@ -118,26 +108,17 @@ fn it_names_its_hook() {
 #[test]
 fn it_looks_at_once_and_then_every_ten_seconds() {
     let (_, broker) = started();
-    assert_eq!(
-        broker.change(|inner| inner.timers.clone()),
-        ["publish 0ns Some(10s)"]
-    );
+    assert_eq!(broker.change(|inner| inner.timers.clone()), ["publish 0ns Some(10s)"]);
 }
 
 #[test]
 fn a_new_interval_counts_while_it_runs_and_zero_switches_it_off() {
     let (plugin, broker) = started();
     for seconds in [10, 60, 0, 5] {
-        plugin
-            .configure(&settings(json!({ "interval_secs": seconds })))
-            .unwrap();
+        plugin.configure(&settings(json!({ "interval_secs": seconds }))).unwrap();
     }
-    let expected = [
-        "publish 0ns Some(10s)",
-        "publish 0ns Some(60s)",
-        "publish off",
-        "publish 0ns Some(5s)",
-    ];
+    let expected =
+        ["publish 0ns Some(10s)", "publish 0ns Some(60s)", "publish off", "publish 0ns Some(5s)"];
     assert_eq!(broker.change(|inner| inner.timers.clone()), expected);
 }
 
@@ -145,10 +126,7 @@ fn a_new_interval_counts_while_it_runs_and_zero_switches_it_off() {
 fn a_configuration_that_does_not_fit_is_refused() {
     for config in [json!({ "interval": 1 }), json!({ "interval_secs": -1 })] {
         let error = SysStats::new().configure(&settings(config)).unwrap_err();
-        assert!(
-            error.what.contains("interval") || error.what.contains("-1"),
-            "{error}"
-        );
+        assert!(error.what.contains("interval") || error.what.contains("-1"), "{error}");
     }
 }
 
@@ -161,32 +139,16 @@ fn values_are_published_under_the_names_that_people_know() {
     plugin.on_timer("publish");
     let published = broker.published();
 
-    let value = |name: &str| {
-        published
-            .get(&format!("$SYS/broker/{name}"))
-            .map(String::as_str)
-    };
-    assert_eq!(
-        value("version"),
-        Some(concat!("pintle version ", env!("CARGO_PKG_VERSION")))
-    );
+    let value = |name: &str| published.get(&format!("$SYS/broker/{name}")).map(String::as_str);
+    assert_eq!(value("version"), Some(concat!("pintle version ", env!("CARGO_PKG_VERSION"))));
     assert_eq!(value("uptime"), Some("1 seconds"));
     assert_eq!(value("clients/total"), Some("2"));
-    assert_eq!(
-        (value("clients/connected"), value("clients/active")),
-        (Some("3"), Some("3"))
-    );
-    assert_eq!(
-        (value("clients/disconnected"), value("clients/inactive")),
-        (Some("4"), Some("4"))
-    );
+    assert_eq!((value("clients/connected"), value("clients/active")), (Some("3"), Some("3")));
+    assert_eq!((value("clients/disconnected"), value("clients/inactive")), (Some("4"), Some("4")));
     assert_eq!(value("retained messages/count"), Some("12"));
     assert_eq!(value("load/bytes/received/15min"), Some("0.00"));
     assert_eq!(value("load/connections/1min"), Some("0.00"));
-    assert_eq!(
-        (value("sockets/opened"), value("connections/opened")),
-        (None, None)
-    );
+    assert_eq!((value("sockets/opened"), value("connections/opened")), (None, None));
     // Version and two old names come on top, two counters only feed loads.
     assert_eq!(published.len(), STATS.len() + 3 - 2 + LOADS.len() * 3);
 }
@@ -199,10 +161,7 @@ fn messages_are_retained_and_of_qos_2() {
     let published = broker.change(|inner| std::mem::take(&mut inner.published));
     assert_eq!(published.len(), 2);
     for message in published {
-        assert!(
-            message.retain && message.qos == QoS::ExactlyOnce,
-            "{message:?}"
-        );
+        assert!(message.retain && message.qos == QoS::ExactlyOnce, "{message:?}");
     }
 }
 
@@ -237,10 +196,7 @@ fn loads_are_averages_of_events_a_minute() {
     later(&broker, &plugin, 10);
     let published = broker.published();
     let load = |span: &str| published[&format!("$SYS/broker/load/sockets/{span}")].clone();
-    assert_eq!(
-        [load("1min"), load("5min"), load("15min")],
-        ["9.21", "1.97", "0.66"]
-    );
+    assert_eq!([load("1min"), load("5min"), load("15min")], ["9.21", "1.97", "0.66"]);
 }
 
 #[test]
@@ -274,10 +230,7 @@ fn what_was_not_taken_is_published_the_next_time_and_logged_once() {
     later(&broker, &plugin, 10);
     assert_eq!(broker.published()["$SYS/broker/uptime"], "1 seconds");
     let expected = "Warn Some values are not published: the bound messages_max is reached.";
-    assert_eq!(
-        broker.change(|inner| std::mem::take(&mut inner.logged)),
-        [expected]
-    );
+    assert_eq!(broker.change(|inner| std::mem::take(&mut inner.logged)), [expected]);
 }
 
 #[test]
