@@ -10,3 +10,4 @@ pub(crate) use connection::Connection;
 pub(crate) use error::ClientError;
 pub(crate) use message::{OutgoingMessage, OutgoingProperties, json};
 pub(crate) use options::{ConnectOptions, TlsOptions, Will};
+pub(crate) use stream::tls_config;

@@ -202,12 +202,7 @@ fn connect_tls(
     tcp: TcpStream,
 ) -> Result<StreamOwned<ClientConnection, TcpStream>, ClientError> {
     let failed = |error: String| ClientError::Tls { address: address(options), error };
-    let roots = trusted(tls)?;
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-        .map_err(|error| failed(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = tls_config(tls)?;
     let name =
         ServerName::try_from(options.host.clone()).map_err(|error| failed(error.to_string()))?;
     let session =
@@ -220,6 +215,15 @@ fn connect_tls(
         })?;
     }
     Ok(stream)
+}
+
+/// How to speak TLS to a broker that the given certificates vouch for.
+pub(crate) fn tls_config(tls: &TlsOptions) -> Result<ClientConfig, ClientError> {
+    let roots = trusted(tls)?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+        .map_err(|error| ClientError::NoTrust(error.to_string()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The certificates of `--cafile`, or those that the system trusts.
