@@ -12,6 +12,7 @@
 //! [`Builder::plugin`] adds plugins written against `pintle-plugin-api`; `examples/embed` is a whole
 //! program. [`config::Config::load`] reads what the binary reads.
 
+mod bench;
 mod broker;
 mod builtin;
 pub mod cli;

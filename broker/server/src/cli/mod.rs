@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{self, BenchArgs};
 use crate::config::{Flags, Sources};
 
 /// A small, fast MQTT broker that asks its plugins.
@@ -45,6 +46,8 @@ enum Command {
     /// Look at the plugins of a configuration
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Put load on a broker, any broker, and check what comes back
+    Bench(BenchArgs),
     /// Publish messages
     Pub(publish::PublishArgs),
     /// Print the messages of topics
@@ -127,6 +130,7 @@ fn dispatch(cli: &Cli) -> Result<Exit> {
         Some(Command::Config(ConfigCommand::Show(sources))) => config_show::run(sources),
         Some(Command::Passwd(args)) => passwd::run(args),
         Some(Command::Plugin(command)) => plugin::run(command),
+        Some(Command::Bench(args)) => Ok(if bench::run(args)? { Exit::Success } else { Exit::No }),
         Some(Command::Pub(args)) => publish::run(args),
         Some(Command::Sub(args)) => subscribe::run(args),
     }
