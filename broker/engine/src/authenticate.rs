@@ -83,7 +83,7 @@ impl Connection {
             AuthProgress::Challenge(data, exchange) => {
                 let mut out = Vec::new();
                 encode_auth(ReasonCode::ContinueAuthentication, &pending.auth, &data, &mut out);
-                self.link.send(&out);
+                pending.link.send(&out);
                 let counts = worker.counts();
                 counts.sent(&counts.auth_sent, 1);
                 add(&counts.bytes_sent, out.len() as u64);
@@ -112,7 +112,7 @@ impl Connection {
             Some(PacketType::Disconnect) => {
                 let counts = worker.counts();
                 counts.received(&counts.disconnect_received, 1);
-                self.link.close(Vec::new());
+                challenged.pending.link.close(Vec::new());
                 return Err(Halt::Gone);
             }
             Some(_) | None => {

@@ -2,10 +2,11 @@ use pintle_mqtt::{
     ConnAck, Packet, PacketType, Property, PropertyBuffer, ProtocolVersion, QoS, ReasonCode,
     reason_is_legal,
 };
+use pintle_ports::Link;
 use pintle_session::{KeepAlive, SessionExpiry};
 
 use crate::connect::{Opening, Refused, packet_bytes_max};
-use crate::connection::{Connection, Halt, Phase};
+use crate::connection::Halt;
 use crate::counters::add;
 use crate::settings::ListenerTerms;
 use crate::worker::Worker;
@@ -17,35 +18,32 @@ pub(crate) struct Message<'a> {
     pub(crate) packet_bytes_max: u32,
 }
 
-impl Connection {
-    /// CONNACK with a failure, and the end of the connection [MQTT-3.1.4-2].
-    pub(crate) fn refuse(
-        &mut self,
-        worker: &mut Worker,
-        version: Option<ProtocolVersion>,
-        refused: &Refused,
-        message: Option<&Message<'_>>,
-    ) -> Halt {
-        let Refused { reason, what } = *refused;
-        let is_legal = reason_is_legal(PacketType::ConnAck, reason);
-        let reason = if is_legal { reason } else { ReasonCode::UnspecifiedError };
-        tracing::debug!(what, ?reason, "CONNECT refused.");
-        let mut last = Vec::new();
-        if let Some(version) = version {
-            let mut properties = PropertyBuffer::new();
-            properties.push_some(message.map(|message| Property::ReasonString(message.text)));
-            let properties = properties.as_properties();
-            let connack = ConnAck { session_present: false, reason, properties };
-            let bytes_max = message.map_or(u32::MAX, |message| message.packet_bytes_max);
-            encode(connack, version, bytes_max, &mut last);
-            let counts = worker.counts();
-            counts.sent(&counts.connack_sent, 1);
-            add(&counts.bytes_sent, last.len() as u64);
-        }
-        self.link.close(last);
-        self.phase = Phase::Closed;
-        Halt::Gone
+/// CONNACK with a failure, and the end of the connection [MQTT-3.1.4-2].
+pub(crate) fn refuse(
+    worker: &Worker,
+    link: &dyn Link,
+    version: Option<ProtocolVersion>,
+    refused: &Refused,
+    message: Option<&Message<'_>>,
+) -> Halt {
+    let Refused { reason, what } = *refused;
+    let is_legal = reason_is_legal(PacketType::ConnAck, reason);
+    let reason = if is_legal { reason } else { ReasonCode::UnspecifiedError };
+    tracing::debug!(what, ?reason, "CONNECT refused.");
+    let mut last = Vec::new();
+    if let Some(version) = version {
+        let mut properties = PropertyBuffer::new();
+        properties.push_some(message.map(|message| Property::ReasonString(message.text)));
+        let properties = properties.as_properties();
+        let connack = ConnAck { session_present: false, reason, properties };
+        let bytes_max = message.map_or(u32::MAX, |message| message.packet_bytes_max);
+        encode(connack, version, bytes_max, &mut last);
+        let counts = worker.counts();
+        counts.sent(&counts.connack_sent, 1);
+        add(&counts.bytes_sent, last.len() as u64);
     }
+    link.close(last);
+    Halt::Gone
 }
 
 impl ListenerTerms {

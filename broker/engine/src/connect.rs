@@ -5,15 +5,15 @@ use std::task::{Context, Poll};
 
 use pintle_mqtt::{Connect, Frame, ProtocolVersion, ReasonCode, Violation};
 use pintle_ports::{
-    Admission, AuthOutcome, AuthProgress, ConnectAttempt, Event, EventKind, Identity, Refusal,
-    SessionBounds, Step,
+    Admission, AuthOutcome, AuthProgress, ConnectAttempt, Event, EventKind, Identity, Link,
+    Refusal, SessionBounds, Step,
 };
 use pintle_session::{AuthExchange, ConnectionTerms, KeepAlive, keep_alive_terms};
 use tracing::info;
 
 use crate::authenticate::LiveAuth;
-use crate::connack::Message;
-use crate::connection::{Connection, Halt, Live, Peer, Phase};
+use crate::connack::{Message, refuse};
+use crate::connection::{Connection, Fresh, Halt, Live, Peer, Phase};
 use crate::counters::add;
 use crate::publish::check_topic_bounds;
 use crate::settings::ListenerTerms;
@@ -22,10 +22,18 @@ use crate::worker::{Worker, tell};
 
 /// A CONNECT that has not been answered yet.
 pub(crate) struct PendingConnect {
+    pub(crate) link: Arc<dyn Link>,
     pub(crate) frame: Box<[u8]>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) auth: AuthExchange,
     pub(crate) packet_bytes_max: u32,
+}
+
+impl PendingConnect {
+    /// What is needed to refuse it: the link, and the version to answer in.
+    pub(crate) fn into_link(self) -> (Arc<dyn Link>, Option<ProtocolVersion>) {
+        (self.link, Some(self.identity.protocol))
+    }
 }
 
 /// A CONNECT that a hook is deciding on.
@@ -57,8 +65,9 @@ impl Connection {
         &mut self,
         worker: &mut Worker,
         frame: &Frame<'_>,
-        peer: Peer,
+        fresh: Fresh,
     ) -> Result<(), Halt> {
+        let Fresh { link, peer } = fresh;
         let counts = worker.counts();
         counts.received(&counts.connect_received, 1);
         add(&counts.connects, 1);
@@ -67,11 +76,11 @@ impl Connection {
             Err(error) => {
                 let refused = Refused::from(error.violation);
                 let version = answered_in(error.version, refused.reason);
-                return Err(self.refuse(worker, version, &refused, None));
+                return Err(refuse(worker, &*link, version, &refused, None));
             }
         };
         if let Err(refused) = check(worker, &self.terms, &connect) {
-            return Err(self.refuse(worker, Some(connect.version), &refused, None));
+            return Err(refuse(worker, &*link, Some(connect.version), &refused, None));
         }
         let method = connect.properties.authentication_method();
         let data = connect.properties.authentication_data();
@@ -79,13 +88,13 @@ impl Connection {
             Ok(auth) => auth,
             Err(violation) => {
                 let refused = Refused::from(violation);
-                return Err(self.refuse(worker, Some(connect.version), &refused, None));
+                return Err(refuse(worker, &*link, Some(connect.version), &refused, None));
             }
         };
         let identity = Arc::new(self.identity_of(worker, &connect, peer));
         let packet_bytes_max = packet_bytes_max(&connect);
-        let pending =
-            PendingConnect { frame: frame.bytes.into(), identity, auth, packet_bytes_max };
+        let frame = frame.bytes.into();
+        let pending = PendingConnect { link, frame, identity, auth, packet_bytes_max };
         if method.is_some() {
             return self.begin_enhanced_auth(worker, pending, &connect);
         }
@@ -202,7 +211,7 @@ impl Connection {
             self.terms = Arc::new(self.terms.lowered_by(&admission.bounds));
         }
         if let Err(refused) = check(worker, &self.terms, &connect) {
-            return Err(self.refuse(worker, Some(connect.version), &refused, None));
+            return Err(refuse(worker, &*pending.link, Some(connect.version), &refused, None));
         }
         let assigned = connect.client_id.is_empty();
         let identity = Identity {
@@ -210,7 +219,13 @@ impl Connection {
             rules: admission.rules.clone(),
             ..pending.identity.copied()
         };
-        let opening = Opening { connect: &connect, admission: &admission, assigned, auth_data };
+        let opening = Opening {
+            connect: &connect,
+            admission: &admission,
+            assigned,
+            auth_data,
+            link: &pending.link,
+        };
         let opened = self
             .checked_will(worker, &connect, &identity)
             .and_then(|will| self.open_session(worker, &opening, identity, will));
@@ -219,7 +234,9 @@ impl Connection {
                 self.begin(worker, &connect, pending, opened);
                 Ok(())
             }
-            Err(refused) => Err(self.refuse(worker, Some(connect.version), &refused, None)),
+            Err(refused) => {
+                Err(refuse(worker, &*pending.link, Some(connect.version), &refused, None))
+            }
         }
     }
 
@@ -252,6 +269,7 @@ impl Connection {
             identity: Arc::clone(&identity),
             epoch,
             version: connect.version,
+            is_held_back: false,
             keep_alive_secs,
             auth,
         });
@@ -283,7 +301,7 @@ impl Connection {
         let refused = Refused { reason, what: "not let in" };
         let packet_bytes_max = pending.packet_bytes_max;
         let message = refusal.message.as_deref().map(|text| Message { text, packet_bytes_max });
-        self.refuse(worker, Some(who.protocol), &refused, message.as_ref())
+        refuse(worker, &*pending.link, Some(who.protocol), &refused, message.as_ref())
     }
 }
 
@@ -298,6 +316,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) admission: &'a Admission,
     pub(crate) assigned: bool,
     pub(crate) auth_data: Option<Vec<u8>>,
+    pub(crate) link: &'a Arc<dyn Link>,
 }
 
 /// The version to say in why a CONNECT could not be read: before 5.0 one that does not conform gets

@@ -22,12 +22,9 @@ use crate::worker::Worker;
 ///
 /// It owns what only the connection's own task needs; what others share is in the session.
 pub struct Connection {
-    pub(crate) link: Arc<dyn Link>,
     pub(crate) terms: Arc<ListenerTerms>,
     pub(crate) phase: Phase,
     pub(crate) last: Option<Box<TopicPass>>,
-    /// The peer did not take its acknowledgements when the last batch ended.
-    is_held_back: bool,
 }
 
 /// Where the peer is connected from.
@@ -41,7 +38,7 @@ pub struct Peer {
 
 pub(crate) enum Phase {
     /// CONNECT has not come yet.
-    Fresh(Peer),
+    Fresh(Box<Fresh>),
     /// A hook is deciding on the CONNECT.
     Waiting(Box<WaitingConnect>),
     /// Enhanced authentication waits for the client's AUTH.
@@ -49,6 +46,12 @@ pub(crate) enum Phase {
     /// CONNACK with success was sent.
     Live(Live),
     Closed,
+}
+
+/// A connection that has said nothing yet.
+pub(crate) struct Fresh {
+    pub(crate) link: Arc<dyn Link>,
+    pub(crate) peer: Peer,
 }
 
 impl Phase {
@@ -66,6 +69,8 @@ pub(crate) struct Live {
     pub(crate) identity: Arc<Identity>,
     pub(crate) epoch: Epoch,
     pub(crate) version: ProtocolVersion,
+    /// The peer did not take its acknowledgements when the last batch ended.
+    pub(crate) is_held_back: bool,
     pub(crate) keep_alive_secs: u16,
     /// Present if CONNECT named an Authentication Method.
     pub(crate) auth: Option<Box<LiveAuth>>,
@@ -137,16 +142,15 @@ impl From<Violation> for Halt {
 impl Connection {
     /// A connection that has sent nothing yet.
     pub fn new(link: Arc<dyn Link>, terms: Arc<ListenerTerms>, peer: Peer) -> Self {
-        Self { link, terms, phase: Phase::Fresh(peer), last: None, is_held_back: false }
+        Self { terms, phase: Phase::Fresh(Box::new(Fresh { link, peer })), last: None }
     }
 
     /// Handles the whole packets at the front of `bytes`; give the rest again with more behind it.
     pub fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
         worker.begin_batch();
-        if self.is_held_back && self.is_reply_bound_reached(worker) {
+        if self.is_held_back(worker) {
             return Received { consumed: 0, flow: Flow::Pause };
         }
-        self.is_held_back = false;
         let mut consumed = 0;
         let halt = loop {
             let rest = bytes.get(consumed..).unwrap_or_default();
@@ -206,14 +210,10 @@ impl Connection {
         if worker.packet_log {
             self.log_received(&frame);
         }
-        match &self.phase {
-            Phase::Fresh(peer) => {
-                let peer = *peer;
-                self.connect(worker, &frame, peer)?;
-            }
-            Phase::Challenged(_) | Phase::Waiting(_) | Phase::Live(_) | Phase::Closed => {
-                self.auth_during_connect(worker, &frame)?;
-            }
+        if let Phase::Challenged(_) = &self.phase {
+            self.auth_during_connect(worker, &frame)?;
+        } else if let Phase::Fresh(fresh) = std::mem::replace(&mut self.phase, Phase::Closed) {
+            self.connect(worker, &frame, *fresh)?;
         }
         Ok(frame.bytes.len())
     }
@@ -256,8 +256,7 @@ impl Connection {
             Phase::Live(_) if worker.replies.is_empty() => Flow::Read,
             Phase::Live(_) => {
                 self.flush_replies(worker);
-                self.is_held_back = self.is_reply_bound_reached(worker);
-                if self.is_held_back { Flow::Pause } else { Flow::Read }
+                self.hold_back(worker)
             }
         }
     }
@@ -296,13 +295,21 @@ impl Connection {
         worker.replies.clear();
     }
 
-    /// Whether the publisher does not take its own acknowledgements.
-    fn is_reply_bound_reached(&self, worker: &Worker) -> bool {
-        let Phase::Live(live) = &self.phase else {
-            return false;
+    /// Stops reading a publisher that does not take its own acknowledgements.
+    fn hold_back(&mut self, worker: &Worker) -> Flow {
+        let Phase::Live(live) = &mut self.phase else {
+            return Flow::Read;
         };
         let bytes_max = worker.bounds().settings.outbox_bytes_max.saturating_mul(2);
-        live.session.lock_as(live.epoch).is_some_and(|state| state.outbox_len() > bytes_max)
+        let state = live.session.lock_as(live.epoch);
+        live.is_held_back = state.is_some_and(|state| state.outbox_len() > bytes_max);
+        if live.is_held_back { Flow::Pause } else { Flow::Read }
+    }
+
+    /// Whether it was stopped, and still has to be.
+    fn is_held_back(&mut self, worker: &Worker) -> bool {
+        let was_held_back = self.phase.live().is_some_and(|live| live.is_held_back);
+        was_held_back && self.hold_back(worker) == Flow::Pause
     }
 
     /// Polls what [`Flow::Wait`] waits for.

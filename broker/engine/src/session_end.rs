@@ -8,6 +8,7 @@ use pintle_ports::{Epoch, Event, EventKind, Identity};
 use pintle_session::{Ending, Outbound, WillFate, will_fate};
 use tracing::info;
 
+use crate::connack::refuse;
 use crate::connect::Refused;
 use crate::connection::{Connection, Flow, Live, Phase};
 use crate::counters::add;
@@ -22,17 +23,17 @@ impl Connection {
         reason: ReasonCode,
         what: &'static str,
     ) -> Flow {
-        let version = match std::mem::replace(&mut self.phase, Phase::Closed) {
+        let (link, version) = match std::mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Live(live) => {
                 worker.fail_connection(&live, reason, what);
                 return Flow::Close;
             }
-            Phase::Challenged(challenged) => Some(challenged.pending.identity.protocol),
-            Phase::Waiting(waiting) => Some(waiting.pending.identity.protocol),
-            Phase::Fresh(_) | Phase::Closed => None,
+            Phase::Challenged(challenged) => challenged.pending.into_link(),
+            Phase::Waiting(waiting) => waiting.pending.into_link(),
+            Phase::Fresh(fresh) => (fresh.link, None),
+            Phase::Closed => return Flow::Close,
         };
-        worker.replies.clear();
-        self.refuse(worker, version, &Refused { reason, what }, None);
+        refuse(worker, &*link, version, &Refused { reason, what }, None);
         Flow::Close
     }
 }

@@ -109,7 +109,7 @@ impl Connection {
         let connack =
             self.terms.connack(opening, &session.client_id, resumed, state.expiry, keep_alive);
         let (receive_maximum, alias_maximum) = self.inbound_terms(is_v5);
-        let link = Arc::clone(&self.link);
+        let link = Arc::clone(opening.link);
         let epoch = session.0.attach(state, link, receive_maximum, alias_maximum);
         let terms = worker.delivery_terms();
         let limits = terms.limits_for(state.queue_messages_max);

@@ -84,6 +84,7 @@ impl Worker {
 
     /// Loads what is to stay the same for a batch of packets: hooks, bounds, generations.
     pub(crate) fn begin_batch(&mut self) {
+        self.replies.clear();
         let version = self.engine.version();
         if self.version != version {
             self.table = self.engine.table();

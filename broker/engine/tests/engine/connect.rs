@@ -280,3 +280,24 @@ fn connack_is_the_first_packet_of_a_connection() {
     assert!(matches!(seen[0].packet(), Packet::ConnAck(_)), "{seen:?}");
     assert_eq!(seen[1].payload(), "waits");
 }
+
+/// [MQTT-3.1.4-1]
+#[test]
+fn a_connect_that_does_not_conform_is_told_so_only_where_the_version_can() {
+    let mut b = Scenario::new();
+    let with_reserved_flag = |mut bytes: Vec<u8>| {
+        bytes[9] |= 1;
+        bytes
+    };
+    let old = with_reserved_flag(b.connects("old").v3().bytes());
+    b.opens_socket("old", pintle_mqtt::ProtocolVersion::V3_1_1);
+    b.client("old").sends(&old).gets(&[]).is_closed();
+    let new = with_reserved_flag(b.connects("new").bytes());
+    b.opens_socket("new", pintle_mqtt::ProtocolVersion::V5_0);
+    b.client("new").sends(&new).gets(&["CONNACK MalformedPacket"]).is_closed();
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<pintle_engine::Connection>() <= 48);
+}

@@ -79,6 +79,42 @@ fn a_run_of_messages_is_delivered_whole_to_every_version_and_qos() {
 }
 
 #[test]
+fn a_bad_packet_behind_good_ones_ends_the_connection_after_they_were_handled() {
+    for bad in [
+        &[0x32, 6, 0, 1, b't', 0, 0, 0][..],
+        &[0x32, 4, 0, 1, b't', 0],
+        &[0x32, 6, 0, 1, b'#', 0, 9, 0],
+        &[0x32, 8, 0, 1, b't', 0, 9, 2, 0x7f, 0],
+        &[0x32, 0x80, 0x80, 0x80, 0x80, 1],
+    ] {
+        let mut b = Scenario::new();
+        b.client("s").subscribes("t");
+        let good = [publish("t", "1").qos(1), publish("t", "2").qos(1)];
+        let mut bytes = b.client("p").bytes_of(&good);
+        bytes.extend_from_slice(bad);
+        let mut client = b.client("p").sends(&bytes);
+        let got: Vec<String> = client.seen().iter().map(|seen| seen.short()).collect();
+        assert_eq!(got[..2], ["PUBACK 1", "PUBACK 2"], "before {bad:?}");
+        assert!(got[2].starts_with("DISCONNECT "), "{got:?}");
+        client.is_closed();
+        b.client("s").receives(&["1", "2"]);
+    }
+}
+
+#[test]
+fn messages_to_topics_that_begin_alike_are_kept_apart() {
+    let mut b = Scenario::new();
+    b.client("s").subscribes("#");
+    let topics = ["t", "tt", "t", "t/t", "t/", "t"];
+    let drafts: Vec<_> = topics.iter().map(|topic| publish(topic, topic).qos(1)).collect();
+    b.client("p").publishes_at_once(&drafts);
+    let got = b.client("s").deliveries();
+    let seen: Vec<&str> = got.iter().map(|seen| seen.topic()).collect();
+    assert_eq!(seen, topics);
+    assert!(got.iter().all(|seen| seen.topic() == seen.payload()));
+}
+
+#[test]
 fn a_packet_cut_short_waits_and_those_before_it_are_handled() {
     let mut b = Scenario::new();
     b.client("s").subscribes("t");
