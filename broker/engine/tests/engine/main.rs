@@ -26,6 +26,7 @@ mod delivery_hooks;
 mod enhanced_auth;
 mod keep_alive;
 mod locks;
+mod logs;
 mod outbox;
 mod publish;
 mod publish_hooks;
