@@ -1,5 +1,6 @@
+use std::cell::RefCell;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use pintle_mqtt::Property;
 use pintle_ports::{Action, Ruling};
@@ -11,20 +12,24 @@ use crate::draft::publish;
 use crate::scenario::Scenario;
 use crate::test_hooks::{TestHooks, denied};
 
-/// Keeps every line of the engine, fields included.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    /// What `story` logs, in lines that hold `text`.
-    fn lines_with(text: &str, story: impl FnOnce()) -> Vec<String> {
-        let log = Self::default();
-        tracing::subscriber::with_default(log.clone(), story);
-        let mut lines = std::mem::take(&mut *log.0.lock().unwrap());
-        lines.retain(|line| line.contains(text));
-        lines
-    }
+thread_local! {
+    /// The lines of the story that this thread tells, if it wants them.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
+
+/// What `story` logs, fields included, in lines that hold `text`.
+fn lines_with(text: &str, story: impl FnOnce()) -> Vec<String> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Log).unwrap());
+    LINES.set(Some(Vec::new()));
+    story();
+    let mut lines = LINES.take().unwrap();
+    lines.retain(|line| line.contains(text));
+    lines
+}
+
+/// Keeps every line of the engine for the thread that logs it.
+struct Log;
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -40,9 +45,12 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(format!("{}{}", event.metadata().level(), line.0));
+        LINES.with_borrow_mut(|lines| {
+            let Some(lines) = lines else { return };
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            lines.push(line.0);
+        });
     }
 
     fn enter(&self, _: &Id) {}
@@ -64,7 +72,7 @@ impl Visit for Line {
 
 #[test]
 fn lives_begin_and_end_in_one_line_each() {
-    let lines = Log::lines_with("INFO", || {
+    let lines = lines_with("INFO", || {
         let mut b = Scenario::new();
         b.connects("c").username("user").is_let_in().is_lost();
         b.client("d").sends(&[0xd0, 0]);
@@ -78,7 +86,7 @@ fn lives_begin_and_end_in_one_line_each() {
 
 #[test]
 fn denials_are_told_with_who_decided_ten_a_second_at_most() {
-    let lines = Log::lines_with("WARN", || {
+    let lines = lines_with("WARN", || {
         let hooks = TestHooks::none().authorizing(|_, action| match action {
             Action::Publish(_) => denied(),
             _ => Ruling::ALLOW,
@@ -101,7 +109,7 @@ fn denials_are_told_with_who_decided_ten_a_second_at_most() {
 
 #[test]
 fn packets_are_logged_in_a_line_each_without_payloads_or_secrets() {
-    let lines = Log::lines_with("DEBUG", || {
+    let lines = lines_with("DEBUG", || {
         let mut b = Scenario::new();
         b.connects("c").username("user").is_let_in().subscribes("t");
         b.client("c").publishes_at_once(&[publish("t", "payload").qos(1).id(9).retained()]);
@@ -138,7 +146,7 @@ fn packets_are_logged_in_a_line_each_without_payloads_or_secrets() {
 
 #[test]
 fn a_packet_that_can_not_be_read_is_logged_as_one() {
-    let lines = Log::lines_with("DEBUG", || {
+    let lines = lines_with("DEBUG", || {
         let mut b = Scenario::new();
         b.client("c").sends(&[0x82, 1, 0]);
         b.opens_socket("raw", pintle_mqtt::ProtocolVersion::V5_0);
