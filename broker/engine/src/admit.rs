@@ -41,7 +41,7 @@ pub(crate) enum Admission {
 }
 
 /// Takes a run on its way: authorise, transform, authorise again what changed, carry out.
-pub(crate) fn admit(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
+pub(crate) fn admit(worker: &Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
     match permit(worker, source, run.head()) {
         Verdict::Allow => admit_permitted(worker, source, run),
         Verdict::Deny(reason) => Admission::Refused(reason),
@@ -50,7 +50,7 @@ pub(crate) fn admit(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> A
 }
 
 /// The same for a run whose publisher is known to have the right to its topic, QoS and RETAIN.
-pub(crate) fn admit_permitted(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
+pub(crate) fn admit_permitted(worker: &Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
     if !worker.interest().publish || !worker.hooks().wants_publish(run.topic()) {
         let publication = Publication::new(run, worker.now);
         let matched = carry(worker, source, &mut Authorized(publication));
@@ -64,10 +64,9 @@ pub(crate) fn admit_permitted(worker: &mut Worker, source: &Source<'_>, run: Run
 }
 
 /// One message through the `on_publish` chain.
-fn transform(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
+fn transform(worker: &Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
     let who = source.who.map(|who| &**who);
-    let table = worker.hook_table();
-    let ruling = table.hooks.on_publish(source.path, who, run.head(), worker.now);
+    let ruling = worker.hooks().on_publish(source.path, who, run.head(), worker.now);
     let admission = match ruling.verdict {
         PublishVerdict::Pass => {
             let publication = Publication::new(run, worker.now);
@@ -86,7 +85,7 @@ fn transform(worker: &mut Worker, source: &Source<'_>, run: Run<'_>) -> Admissio
 }
 
 fn admit_rewritten(
-    worker: &mut Worker,
+    worker: &Worker,
     source: &Source<'_>,
     before: &Run<'_>,
     frame: &MessageFrame,

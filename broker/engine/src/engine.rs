@@ -234,15 +234,15 @@ impl Broker for Engine {
     fn publish(&self, message: &MessageFrame, path: HookPath) {
         let Some(me) = self.me.upgrade() else { return };
         let Ok(run) = message.as_run() else { return };
-        let mut worker = self.passing_worker(&me);
-        admit(&mut worker, &Source { who: None, session: None, path }, run);
+        let worker = self.passing_worker(&me);
+        admit(&worker, &Source { who: None, session: None, path }, run);
     }
 
     fn disconnect(&self, whom: &Whom, reason: ReasonCode) -> usize {
         let Some(me) = self.me.upgrade() else {
             return 0;
         };
-        let mut worker = self.passing_worker(&me);
+        let worker = self.passing_worker(&me);
         let found: Vec<SessionRef> = match whom {
             Whom::Client(client_id) => self.registry.find(client_id).into_iter().collect(),
             Whom::Principal(principal) => self

@@ -18,7 +18,7 @@ const HOOKED_AT_ONCE: usize = 64;
 impl Worker {
     /// Sends on what waits for a session: its queue, then retained messages that were asked for, as
     /// far as the outbox and the client's quota have room.
-    pub(crate) fn pump(&mut self, session: &SessionRef, epoch: Epoch) {
+    pub(crate) fn pump(&self, session: &SessionRef, epoch: Epoch) {
         let (backlog, queue, meets_hooks) = {
             let Some(mut state) = session.lock_as(epoch) else { return };
             let meets_hooks = self.queue_meets_hooks(&state.identity);
@@ -41,7 +41,7 @@ impl Worker {
         self.interest().authorize || self.interest().deliver || who.rules.is_some()
     }
 
-    fn pump_queue(&mut self, session: &SessionRef, epoch: Epoch) {
+    fn pump_queue(&self, session: &SessionRef, epoch: Epoch) {
         let Some(mut state) = session.lock_as(epoch) else { return };
         let mut totals = Totals::default();
         let terms = self.delivery_terms();
@@ -54,7 +54,7 @@ impl Worker {
     }
 
     /// Queued messages meet the rights and the hooks of the moment they are given out.
-    fn pump_queue_through_hooks(&mut self, session: &SessionRef, mut epoch: Epoch) {
+    fn pump_queue_through_hooks(&self, session: &SessionRef, mut epoch: Epoch) {
         loop {
             let (waiting, identity) = {
                 let Some(mut state) = session.lock_as(epoch) else { return };
@@ -127,7 +127,7 @@ impl Worker {
     }
 
     /// Retained messages: as many as there is room for now.
-    fn pump_backlog(&mut self, session: &SessionRef, epoch: Epoch) {
+    fn pump_backlog(&self, session: &SessionRef, epoch: Epoch) {
         loop {
             let (retained, terms, identity) = {
                 let Some(mut guard) = session.lock_as(epoch) else { return };

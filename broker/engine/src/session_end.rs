@@ -98,7 +98,7 @@ impl Worker {
     }
 
     /// The connection broke without a DISCONNECT.
-    pub(crate) fn connection_lost(&mut self, live: &Live) {
+    pub(crate) fn connection_lost(&self, live: &Live) {
         let ending = Ending::ConnectionLost;
         if let Some(parted) = self.part(&live.session, live.epoch, ending, None) {
             let who = &*live.identity;
@@ -126,7 +126,7 @@ impl Worker {
 
     /// An operator, a plugin or the end of the broker disconnects a client; false if it is not
     /// connected.
-    pub(crate) fn disconnect_session(&mut self, session: &SessionRef, reason: ReasonCode) -> bool {
+    pub(crate) fn disconnect_session(&self, session: &SessionRef, reason: ReasonCode) -> bool {
         let (epoch, identity) = {
             let state = session.lock();
             (state.epoch, Arc::clone(&state.identity))
@@ -189,7 +189,7 @@ impl Worker {
         Some(Parted { epoch: state.epoch, will, ends })
     }
 
-    fn finish_parting(&mut self, session: &SessionRef, parted: Parted) {
+    fn finish_parting(&self, session: &SessionRef, parted: Parted) {
         if let Some(due) = parted.will {
             self.send_will(&due);
         }
@@ -199,7 +199,7 @@ impl Worker {
     }
 
     /// A timer of `session` has come up: its will, its end, or nothing any more.
-    pub(crate) fn session_is_due(&mut self, session: &SessionRef) {
+    pub(crate) fn session_is_due(&self, session: &SessionRef) {
         let now = self.now;
         let (will, expired, epoch) = {
             let mut guard = session.lock();
@@ -227,8 +227,8 @@ impl Worker {
     }
 
     /// Ends a session that has no connection, unless one has had it since `epoch`; whether it did.
-    fn end_session(&mut self, session: &SessionRef, epoch: Epoch) -> bool {
-        let engine = Arc::clone(self.engine());
+    fn end_session(&self, session: &SessionRef, epoch: Epoch) -> bool {
+        let engine = self.engine();
         let will = {
             let mut shard = engine.registry.shard(&session.client_id);
             let Some(mut state) = session.lock_as(epoch).filter(|state| !state.ended) else {
@@ -246,7 +246,7 @@ impl Worker {
     }
 
     /// Removes all that a session has in the broker. It is no longer in the registry.
-    pub(crate) fn forget_session(&mut self, session: &SessionRef) {
+    pub(crate) fn forget_session(&self, session: &SessionRef) {
         let (filters, identity, left) = {
             let mut state = session.lock();
             state.ended = true;

@@ -30,12 +30,12 @@ impl Connection {
     /// [MQTT-3.1.4-3]. Refused if `sessions_max` is reached.
     pub(crate) fn open_session(
         &self,
-        worker: &mut Worker,
+        worker: &Worker,
         opening: &Opening<'_>,
         mut identity: Identity,
         will: Option<Box<PendingWill>>,
     ) -> Result<Opened, Refused> {
-        let engine = Arc::clone(worker.engine());
+        let engine = worker.engine();
         let client_id = Arc::clone(&identity.client_id);
         let mut shard = engine.registry.shard(&client_id);
         // Who shuts down looks at this shard after it said so.
@@ -223,7 +223,7 @@ fn close_link(
 impl Worker {
     /// A session gives way to a new one of the same client (Clean Start) [MQTT-3.1.2-4]; true if it
     /// was connected.
-    fn replace_session(&mut self, session: &SessionRef) -> bool {
+    fn replace_session(&self, session: &SessionRef) -> bool {
         let (was_connected, will) = {
             let mut state = session.lock();
             let was_connected = close_link(self, session, &mut state, ReasonCode::SessionTakenOver);

@@ -74,7 +74,7 @@ fn may_have(
 
 impl Worker {
     /// A will takes the way of any other message [MQTT-3.1.2-8]; its expiry counts from now.
-    pub(crate) fn send_will(&mut self, due: &DueWill) {
+    pub(crate) fn send_will(&self, due: &DueWill) {
         let DueWill { message, identity } = due;
         let Ok(run) = Run::single(message.frames(), message.layout()) else { return };
         let topic = run.topic().as_str();

@@ -103,10 +103,6 @@ impl Worker {
         &*self.table.hooks
     }
 
-    pub(crate) fn hook_table(&self) -> Arc<HookTable> {
-        Arc::clone(&self.table)
-    }
-
     pub(crate) fn interest(&self) -> &Interest {
         &self.table.interest
     }
