@@ -19,6 +19,7 @@ mod seen;
 mod test_hooks;
 
 mod acknowledgements;
+mod any_schedule;
 mod broker_port;
 mod connect;
 mod counting;
