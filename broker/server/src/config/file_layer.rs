@@ -3,18 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use figment::value::{Dict, Value};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
-use super::layers::{Node, Origin, Table, Value};
+use super::layers::{Layers, Lines, Origin};
 use super::problem::Problem;
 
-/// Reads and parses one file.
-pub(super) fn read(path: &Path) -> Result<Table, Problem> {
+/// Reads one file and lays it over `layers`.
+pub(super) fn apply(layers: &mut Layers, path: &Path) -> Result<(), Problem> {
     let path: Arc<Path> = Arc::from(path);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Problem::unplaced(format!("cannot read {}: {error}", path.display())))?;
-    parse(&text, &path)
+    let table = DeTable::parse(&text).map_err(|error| {
+        let line = line_of(&text, error.span().map_or(0, |span| span.start));
+        let origin = Origin::File { path: Arc::clone(&path), line };
+        Problem::new(origin, "", error.message())
+    })?;
+    let mut reader = Reader { text: &text, layers, lines: Lines::new() };
+    let values = reader.table("", table.into_inner());
+    let lines = reader.lines;
+    layers.add_file(path, values, lines);
+    Ok(())
 }
 
 /// The files of `conf.d` beside `config`, in the order of their names.
@@ -34,82 +44,68 @@ pub(super) fn drop_in_folder(config: &Path) -> PathBuf {
     config.with_file_name("conf.d")
 }
 
-fn parse(text: &str, path: &Arc<Path>) -> Result<Table, Problem> {
-    let lines = Lines { text, path };
-    match DeTable::parse(text) {
-        Ok(table) => Ok(lines.table(table.into_inner())),
-        Err(error) => {
-            let at = error.span().map_or(0, |span| span.start);
-            Err(Problem::new(lines.origin(at), "", error.message()))
-        }
-    }
-}
-
-struct Lines<'a> {
+struct Reader<'a> {
     text: &'a str,
-    path: &'a Arc<Path>,
+    layers: &'a Layers,
+    lines: Lines,
 }
 
-impl Lines<'_> {
-    fn origin(&self, byte: usize) -> Origin {
-        let before = self.text.as_bytes().get(..byte).unwrap_or_default();
-        let breaks = before.iter().filter(|byte| **byte == b'\n').count();
-        Origin::File {
-            path: Arc::clone(self.path),
-            line: u32::try_from(breaks + 1).unwrap_or(u32::MAX),
-        }
+impl Reader<'_> {
+    fn note(&mut self, name: &str, byte: usize) {
+        self.lines.insert(name.to_owned(), line_of(self.text, byte));
     }
 
-    fn table(&self, table: DeTable<'_>) -> Table {
-        table
-            .into_iter()
-            .map(|(key, value)| {
-                let origin = self.origin(key.span().start);
-                let node = Node { value: self.value(value), origin };
-                (key.into_inner().into_owned(), node)
-            })
-            .collect()
+    fn table(&mut self, name: &str, table: DeTable<'_>) -> Dict {
+        let dot = if name.is_empty() { "" } else { "." };
+        let entries = table.into_iter().map(|(key, value)| {
+            let (line, key) = (key.span().start, key.into_inner().into_owned());
+            let name = format!("{name}{dot}{key}");
+            self.note(&name, line);
+            (key, self.value(&name, value))
+        });
+        entries.collect()
     }
 
-    fn item(&self, item: Spanned<DeValue<'_>>) -> Node {
-        Node { origin: self.origin(item.span().start), value: self.value(item) }
-    }
-
-    fn value(&self, value: Spanned<DeValue<'_>>) -> Value {
+    fn value(&mut self, name: &str, value: Spanned<DeValue<'_>>) -> Value {
         match value.into_inner() {
-            DeValue::String(text) => Value::Text(text.into_owned()),
+            DeValue::String(text) => text.into_owned().into(),
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-                .map_or_else(|_| Value::Text(number.to_string()), Value::Integer),
+                .map_or_else(|_| number.to_string().into(), Value::from),
             DeValue::Float(number) => number
                 .as_str()
-                .parse()
-                .map_or_else(|_| Value::Text(number.to_string()), Value::Float),
-            DeValue::Boolean(value) => Value::Bool(value),
-            DeValue::Datetime(moment) => Value::Text(moment.to_string()),
-            DeValue::Array(items) => {
-                Value::List(items.into_iter().map(|item| self.item(item)).collect())
-            }
-            DeValue::Table(table) => Value::Table(self.table(table)),
+                .parse::<f64>()
+                .map_or_else(|_| number.to_string().into(), Value::from),
+            DeValue::Boolean(value) => value.into(),
+            DeValue::Datetime(moment) => moment.to_string().into(),
+            DeValue::Array(items) => self.list(name, items).into(),
+            DeValue::Table(table) => self.table(name, table).into(),
         }
     }
+
+    /// Tables of a list are named by the places that they take after those of the layers before.
+    fn list(&mut self, name: &str, items: DeArray<'_>) -> Vec<Value> {
+        let tables = items.iter().all(|item| item.get_ref().is_table());
+        let first = if tables { self.layers.entries(name) } else { 0 };
+        let items = items.into_iter().enumerate().map(|(i, item)| {
+            let name = format!("{name}.{}", first + i);
+            self.note(&name, item.span().start);
+            self.value(&name, item)
+        });
+        items.collect()
+    }
+}
+
+fn line_of(text: &str, byte: usize) -> u32 {
+    let before = text.as_bytes().get(..byte).unwrap_or_default();
+    let breaks = before.iter().filter(|byte| **byte == b'\n').count();
+    u32::try_from(breaks + 1).unwrap_or(u32::MAX)
 }
 
 /// Reads `text` as one TOML value, for layers that are not files.
-pub(super) fn parse_value(text: &str, origin: &Origin) -> Option<Value> {
+pub(super) fn parse_value(text: &str) -> Option<Value> {
     let document = format!("value = {text}");
-    let mut table = parse(&document, &Arc::from(Path::new(""))).ok()?;
-    let mut node = table.remove("value").filter(|_| table.is_empty())?;
-    replace_origin(&mut node, origin);
-    Some(node.value)
-}
-
-fn replace_origin(node: &mut Node, origin: &Origin) {
-    node.origin = origin.clone();
-    match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| replace_origin(item, origin)),
-        Value::Table(table) => {
-            table.values_mut().for_each(|item| replace_origin(item, origin));
-        }
-        Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => {}
-    }
+    let table = DeTable::parse(&document).ok()?.into_inner();
+    let mut reader = Reader { text: &document, layers: &Layers::default(), lines: Lines::new() };
+    let mut table = reader.table("", table);
+    table.remove("value").filter(|_| table.is_empty())
 }

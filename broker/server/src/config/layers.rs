@@ -1,9 +1,15 @@
-//! The configuration as one tree of values, each with where it came from.
+//! The layers of the configuration, which figment merges, and where each value was written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider, Source};
+
+use super::problem::Problem;
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +30,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// What figment keeps with the values of a layer; [`Layers::origin`] is the way back.
+    fn metadata(&self) -> Metadata {
+        match self {
+            Self::Default => Metadata::default(),
+            Self::File { path, .. } => Metadata::from("file", &**path),
+            Self::Environment(variable) => Metadata::from("variable", &**variable),
+            Self::Flag(flag) => Metadata::named(*flag),
+        }
+    }
+
     /// The folder that relative paths start from; empty for the working directory.
     pub(super) fn base(&self) -> &Path {
         match self {
@@ -44,139 +60,193 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A table, in the order of its keys.
-pub(super) type Table = BTreeMap<String, Node>;
+/// What all layers say together.
+#[derive(Default)]
+pub(super) struct Layers {
+    figment: Figment,
+    /// figment tells the file of a value by its tag; these are the lines, by the whole names that
+    /// the values have once they are merged.
+    lines: BTreeMap<Arc<Path>, Lines>,
+}
+
+/// The lines of one file, by the whole names of what stands there.
+pub(super) type Lines = BTreeMap<String, u32>;
+
+/// One layer, as figment takes it.
+struct Layer(Metadata, Dict);
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        self.0.clone()
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.1.clone()))
+    }
+}
+
+impl Layers {
+    /// Lays a file over what there is; its lists of tables come after those before.
+    pub(super) fn add_file(&mut self, path: Arc<Path>, values: Dict, lines: Lines) {
+        let metadata = Metadata::from("file", &*path);
+        let (lists, values) = values.into_iter().partition(|(_, value)| is_list_of_tables(value));
+        let values = Layer(metadata.clone(), values);
+        self.change(|figment| figment.merge(values).admerge(Layer(metadata, lists)));
+        self.lines.insert(path, lines);
+    }
+
+    /// Lays `values` below all that there is.
+    pub(super) fn add_defaults(&mut self, values: Dict) {
+        let layer = Layer(Origin::Default.metadata(), values);
+        self.change(|figment| figment.join(layer));
+    }
+
+    /// Lays `value`, written at `origin`, over what there is under the whole name `name`.
+    ///
+    /// # Errors
+    /// The part of the name that leads nowhere.
+    pub(super) fn add(&mut self, origin: Origin, name: &str, value: Value) -> Result<(), Problem> {
+        // figment has no name for an entry of a list. So the layer takes with it what lies below
+        // the first part of its name; what it does not change keeps the tags that it has.
+        let mut path = name.split('.');
+        let key = path.next().unwrap_or_default();
+        let below = self.values().unwrap_or_default().remove(key);
+        let mut below = below.unwrap_or_else(|| Dict::new().into());
+        if let Err(what) = put(&mut below, key, path, value) {
+            return Err(Problem::new(origin, name, what));
+        }
+        let layer = Layer(origin.metadata(), Dict::from([(key.to_owned(), below)]));
+        self.change(|figment| figment.merge(layer));
+        Ok(())
+    }
+
+    fn change(&mut self, change: impl FnOnce(Figment) -> Figment) {
+        self.figment = change(std::mem::take(&mut self.figment));
+    }
+
+    /// The merged values.
+    ///
+    /// # Errors
+    /// What figment has against a layer.
+    pub(super) fn values(&self) -> Result<Dict, String> {
+        self.figment.extract().map_err(|error| error.to_string())
+    }
+
+    /// Whether no layer but the defaults says something of `key`.
+    pub(super) fn is_default(&self, key: &str) -> bool {
+        let values = self.values().unwrap_or_default();
+        values.get(key).is_none_or(|value| self.origin(key, value) == Origin::Default)
+    }
+
+    /// How many entries the list `key` has.
+    pub(super) fn entries(&self, key: &str) -> usize {
+        self.values()
+            .unwrap_or_default()
+            .get(key)
+            .and_then(Value::as_array)
+            .map_or(0, <[Value]>::len)
+    }
+
+    /// Where `value` was written, whose whole name is `name`.
+    pub(super) fn origin(&self, name: &str, value: &Value) -> Origin {
+        let Some(metadata) = self.figment.get_metadata(value.tag()) else {
+            return Origin::Default;
+        };
+        match (&metadata.source, &metadata.name) {
+            (Some(Source::File(path)), _) => self.place(path, name),
+            (Some(Source::Custom(variable)), _) => Origin::Environment(variable.as_str().into()),
+            (_, Cow::Borrowed(flag)) if flag.starts_with("--") => Origin::Flag(flag),
+            _ => Origin::Default,
+        }
+    }
+
+    fn place(&self, path: &Path, name: &str) -> Origin {
+        let found = self.lines.get_key_value(path);
+        let place = found.and_then(|(path, lines)| Some((path, *lines.get(name)?)));
+        place.map_or(Origin::Default, |(path, line)| Origin::File { path: Arc::clone(path), line })
+    }
+}
 
 /// A value that has not been looked at yet.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) value: Value,
-    pub(super) origin: Origin,
+pub(super) struct Node<'a> {
+    pub(super) value: &'a Value,
+    pub(super) name: String,
+    pub(super) layers: &'a Layers,
 }
 
-/// What a layer can say.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    Bool(bool),
-    Integer(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Node>),
-    Table(Table),
-}
+impl<'a> Node<'a> {
+    pub(super) fn origin(&self) -> Origin {
+        self.layers.origin(&self.name, self.value)
+    }
 
-impl Node {
-    pub(super) fn table(&self) -> Option<&Table> {
-        match &self.value {
-            Value::Table(table) => Some(table),
-            Value::Bool(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::Text(_)
-            | Value::List(_) => None,
+    /// The entries of a list.
+    pub(super) fn items(&self) -> Option<impl Iterator<Item = Node<'a>>> {
+        let items = self.value.as_array()?.iter().enumerate();
+        Some(items.map(|(i, value)| Node {
+            value,
+            name: format!("{}.{i}", self.name),
+            layers: self.layers,
+        }))
+    }
+
+    /// A string; from the environment, where quotes are unusual, also what looks like a number.
+    pub(super) fn text(&self) -> Option<String> {
+        match self.value {
+            Value::String(_, text) => Some(text.clone()),
+            Value::Num(..) if matches!(self.origin(), Origin::Environment(_)) => {
+                Some(self.value.to_i128()?.to_string())
+            }
+            _ => None,
         }
     }
-
-    fn is_list_of_tables(&self) -> bool {
-        matches!(&self.value, Value::List(items) if items.iter().all(|item| item.table().is_some()))
-    }
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for Node<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(value) => value.fmt(f),
-            Self::Integer(value) => value.fmt(f),
-            Self::Float(value) => value.fmt(f),
-            Self::Text(value) => write!(f, "{value:?}"),
-            Self::List(items) => {
-                f.write_str("[")?;
-                for (i, item) in items.iter().enumerate() {
-                    let comma = if i == 0 { "" } else { ", " };
-                    write!(f, "{comma}{}", item.value)?;
-                }
-                f.write_str("]")
-            }
-            Self::Table(table) => {
-                f.write_str("{ ")?;
-                for (i, (key, node)) in table.iter().enumerate() {
-                    let comma = if i == 0 { "" } else { ", " };
-                    write!(f, "{comma}{key} = {}", node.value)?;
-                }
-                f.write_str(" }")
-            }
-        }
+        f.write_str(&toml(self.value))
     }
 }
 
-/// Whether lists of tables of a later layer stand in for those before, or come after them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lists {
-    Append,
-    Replace,
-}
-
-/// Lays `upper` over `base`, key by key; what is no table is replaced.
-pub(super) fn merge(base: &mut Table, upper: Table, lists: Lists) {
-    for (key, node) in upper {
-        match base.get_mut(&key) {
-            Some(below) => merge_node(below, node, lists),
-            None => {
-                base.insert(key, node);
-            }
+/// `value` as TOML, in one line.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Array(_, items) => {
+            let items: Vec<String> = items.iter().map(toml).collect();
+            format!("[{}]", items.join(", "))
         }
+        Value::Dict(_, table) => {
+            let entry = |(key, value)| format!("{key} = {}", toml(value));
+            let entries: Vec<String> = table.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        plain => ::toml::Value::try_from(plain).map_or_else(|_| String::new(), |v| v.to_string()),
     }
 }
 
-fn merge_node(below: &mut Node, upper: Node, lists: Lists) {
-    let append = lists == Lists::Append && below.is_list_of_tables() && upper.is_list_of_tables();
-    match (&mut below.value, upper.value) {
-        (Value::Table(base), Value::Table(over)) => merge(base, over, lists),
-        (Value::List(base), Value::List(more)) if append => base.extend(more),
-        (value, other) => {
-            *value = other;
-            below.origin = upper.origin;
-        }
-    }
+fn is_list_of_tables(value: &Value) -> bool {
+    let items = value.as_array();
+    items.is_some_and(|items| items.iter().all(|item| item.as_dict().is_some()))
 }
 
-/// Puts `node` at `path`, making tables on the way; a number finds its place in a list.
-///
-/// # Errors
-/// The part of the path that leads nowhere.
-pub(super) fn put(base: &mut Table, path: &[String], node: Node) -> Result<(), String> {
-    let Some((key, rest)) = path.split_first() else {
+/// Puts `value` at `path` below `name`, making tables on the way; a number is a place in a list.
+fn put(
+    below: &mut Value,
+    name: &str,
+    mut path: std::str::Split<'_, char>,
+    value: Value,
+) -> Result<(), String> {
+    let Some(key) = path.next() else {
+        *below = value;
         return Ok(());
     };
-    if rest.is_empty() {
-        base.insert(key.clone(), node);
-        return Ok(());
-    }
-    let below = base
-        .entry(key.clone())
-        .or_insert_with(|| Node { value: Value::Table(Table::new()), origin: node.origin.clone() });
-    put_below(below, key, rest, node)
-}
-
-fn put_below(below: &mut Node, key: &str, rest: &[String], node: Node) -> Result<(), String> {
-    match &mut below.value {
-        Value::Table(table) => put(table, rest, node),
-        Value::List(items) => {
-            let Some((index, rest)) = rest.split_first() else {
-                return Ok(());
-            };
-            let found = index.parse().ok().and_then(|i: usize| items.get_mut(i));
-            match found {
-                Some(item) if rest.is_empty() => {
-                    *item = node;
-                    Ok(())
-                }
-                Some(item) => put_below(item, index, rest, node),
-                None => Err(format!("`{key}` has no entry {index}; the first is 0")),
-            }
+    let next = match below {
+        Value::Dict(_, table) => table.entry(key.to_owned()).or_insert_with(|| Dict::new().into()),
+        Value::Array(_, items) => {
+            let item = key.parse().ok().and_then(|i: usize| items.get_mut(i));
+            item.ok_or_else(|| format!("`{name}` has no entry {key}; the first is 0"))?
         }
-        Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => {
-            Err(format!("`{key}` is a single value and has no keys of its own"))
-        }
-    }
+        _ => return Err(format!("`{name}` is a single value and has no keys of its own")),
+    };
+    put(next, key, path, value)
 }

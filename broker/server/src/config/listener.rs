@@ -1,14 +1,16 @@
 //! `[[listener]]`: where clients connect, and on what terms.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use figment::value::Value;
 use pintle_engine::ListenerTerms;
 use pintle_mqtt::QoS;
 
-use super::layers::{Node, Origin, Table, Value};
+use super::layers::{Node, Origin};
 use super::limits::{Limits, PACKET_BYTES_END};
-use super::section::{Findings, Section, text};
+use super::section::Section;
 use crate::tls::{self, TlsFiles};
 
 /// What a listener speaks below MQTT.
@@ -122,32 +124,15 @@ impl ListenerConfig {
     }
 }
 
-/// The listeners without any configuration: MQTT, where `bind` may say in place of the usual
-/// address, and WebSocket.
-pub(super) fn defaults(
-    bind: Option<(&str, Origin)>,
-    limits: &Limits,
-    findings: &Findings,
-) -> Vec<ListenerConfig> {
-    let (bind, origin) = bind.unwrap_or(("127.0.0.1:1883", Origin::Default));
-    let entry = |bind: &str, origin: Origin, protocol: &str| {
-        let text = |text: &str, origin| Node { value: Value::Text(text.to_owned()), origin };
-        Table::from([
-            ("bind".to_owned(), text(bind, origin)),
-            ("protocol".to_owned(), text(protocol, Origin::Default)),
-        ])
-    };
-    let entries = [
-        (entry(bind, origin.clone(), "mqtt"), origin),
-        (entry("127.0.0.1:9001", Origin::Default, "websocket"), Origin::Default),
-    ];
-    let read = |(i, (table, origin)): (usize, &(Table, Origin))| {
-        let path = format!("listener.{i}");
-        let section = Section::new(&path, Some(table), origin.clone(), findings);
-        let listener = read(section, limits)?;
-        Some(ListenerConfig { is_default: true, ..listener })
-    };
-    entries.iter().enumerate().filter_map(read).collect()
+/// The listeners without any configuration: MQTT and WebSocket.
+pub(super) fn defaults() -> Value {
+    let websocket = [("bind", "127.0.0.1:9001"), ("protocol", "websocket")];
+    Value::from(vec![entry("127.0.0.1:1883"), Value::from(BTreeMap::from(websocket))])
+}
+
+/// An entry that listens for MQTT at `bind`.
+pub(super) fn entry(bind: &str) -> Value {
+    BTreeMap::from([("bind", bind)]).into()
 }
 
 /// Reads an entry; `None` if it does not say where to listen.
@@ -187,7 +172,7 @@ fn read_bind(section: &mut Section<'_>) -> Option<SocketAddr> {
         return None;
     }
     let expected = "an address and a port, such as \"127.0.0.1:1883\" or \"[::]:1883\"";
-    let bind = section.read("bind", expected, |node| parse_bind(&text(node)?))?;
+    let bind = section.read("bind", expected, |node| parse_bind(&node.text()?))?;
     let origin = section.origin_of("bind");
     section.show("bind", &format!("\"{bind}\""), &origin);
     Some(bind)
@@ -202,7 +187,7 @@ fn parse_bind(text: &str) -> Option<SocketAddr> {
 }
 
 fn read_tls(section: &mut Section<'_>) -> Option<TlsFiles> {
-    let written = section.node("tls")?.origin.clone();
+    let written = section.node("tls")?.origin();
     let mut files = section.section("tls");
     let (cert, key) = (files.path("cert"), files.path("key"));
     files.finish();
@@ -251,15 +236,15 @@ fn read_origins(section: &mut Section<'_>, protocol: Protocol) -> AllowedOrigins
     found.unwrap_or(AllowedOrigins::SameHost)
 }
 
-fn origins(node: &Node) -> Option<AllowedOrigins> {
-    match &node.value {
-        Value::Text(word) if word == "same-host" => Some(AllowedOrigins::SameHost),
-        Value::Text(word) if word == "any" => Some(AllowedOrigins::Any),
-        Value::List(items) => {
-            let list = items.iter().map(text).collect::<Option<Vec<_>>>()?;
+fn origins(node: &Node<'_>) -> Option<AllowedOrigins> {
+    match node.value.as_str() {
+        Some("same-host") => Some(AllowedOrigins::SameHost),
+        Some("any") => Some(AllowedOrigins::Any),
+        Some(_) => None,
+        None => {
+            let list = node.items()?.map(|item| item.text()).collect::<Option<_>>()?;
             Some(AllowedOrigins::List(list))
         }
-        _ => None,
     }
 }
 
@@ -301,10 +286,8 @@ fn read_terms(section: &mut Section<'_>, name: &str, base: &ListenerTerms) -> Li
 
 fn read_subscriptions_max(section: &mut Section<'_>) -> Option<u32> {
     let expected = "a number";
-    let max = section.read("subscriptions_max", expected, |node| match node.value {
-        Value::Integer(number) => u32::try_from(number).ok(),
-        _ => None,
-    });
+    let max =
+        section.read("subscriptions_max", expected, |node| node.value.to_i128()?.try_into().ok());
     section.show_as_written("subscriptions_max");
     max
 }

@@ -29,9 +29,10 @@ pub use plugin::PluginConfig;
 pub use problem::{ConfigError, Problem};
 pub use section::Shown;
 
+use figment::value::{Dict, Value};
 use pintle_plugin_host::HookOrder;
 
-use layers::{Lists, Node, Table, Value, merge};
+use layers::Layers;
 use section::{Findings, Section};
 
 /// Where a configuration comes from; loading it again is a reload.
@@ -98,9 +99,10 @@ impl Config {
     /// # Errors
     /// Every problem found, each with its place and the way out.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let (table, files) = read_layers(sources)?;
-        let findings = Findings::default();
-        let mut config = read_config(&table, sources, &findings);
+        let (layers, files) = read_layers(sources)?;
+        let values = layers.values().map_err(Problem::unplaced)?;
+        let findings = Findings { layers, ..Findings::default() };
+        let mut config = read_config(&values, sources, &findings);
         let problems = findings.problems.into_inner();
         if !problems.is_empty() {
             return Err(ConfigError { problems });
@@ -159,8 +161,8 @@ impl Config {
     }
 }
 
-fn read_layers(sources: &Sources) -> Result<(Table, Vec<PathBuf>), ConfigError> {
-    let mut table = Table::new();
+fn read_layers(sources: &Sources) -> Result<(Layers, Vec<PathBuf>), ConfigError> {
+    let mut layers = Layers::default();
     let mut files = Vec::new();
     let mut problems = Vec::new();
     if let Some(file) = &sources.file {
@@ -168,43 +170,41 @@ fn read_layers(sources: &Sources) -> Result<(Table, Vec<PathBuf>), ConfigError> 
         files.extend(file_layer::drop_ins(file));
     }
     for file in &files {
-        match file_layer::read(file) {
-            Ok(layer) => merge(&mut table, layer, Lists::Append),
-            Err(problem) => problems.push(problem),
-        }
+        problems.extend(file_layer::apply(&mut layers, file).err());
     }
-    env_layer::apply(&mut table, &sources.environment, &mut problems);
-    merge(&mut table, flag_layer(&sources.flags), Lists::Replace);
-    if problems.is_empty() { Ok((table, files)) } else { Err(ConfigError { problems }) }
+    env_layer::apply(&mut layers, &sources.environment, &mut problems);
+    layers.add_defaults(Dict::from([("listener".to_owned(), listener::defaults())]));
+    apply_flags(&mut layers, &sources.flags, &mut problems);
+    if problems.is_empty() { Ok((layers, files)) } else { Err(ConfigError { problems }) }
 }
 
-fn flag_layer(flags: &Flags) -> Table {
-    let data_dir = flags.data_dir.as_ref().map(|path| {
-        let text = path.display().to_string();
-        ("data_dir", "--data-dir", Value::Text(text))
-    });
+/// Lays the flags over `layers`; `--bind` stands in for a listener only if that is a default.
+fn apply_flags(layers: &mut Layers, flags: &Flags, problems: &mut Vec<Problem>) {
+    let data_dir = flags.data_dir.as_ref().map(|path| path.display().to_string().into());
     let workers = flags.workers.as_ref().map(|workers| {
-        let number = workers.parse().map(Value::Integer);
-        ("workers", "--workers", number.unwrap_or_else(|_| Value::Text(workers.clone())))
+        let number = workers.parse::<i64>().map(Value::from);
+        number.unwrap_or_else(|_| workers.as_str().into())
     });
-    [data_dir, workers]
-        .into_iter()
-        .flatten()
-        .map(|(key, flag, value)| {
-            let origin = Origin::Flag(flag);
-            (key.to_owned(), Node { value, origin })
-        })
-        .collect()
+    let bind = flags.bind.as_deref().filter(|_| layers.is_default("listener"));
+    let bind = bind.map(listener::entry);
+    let flags = [
+        ("--data-dir", "data_dir", data_dir),
+        ("--workers", "workers", workers),
+        ("--bind", "listener.0", bind),
+    ];
+    for (flag, name, value) in flags {
+        let added = value.map(|value| layers.add(Origin::Flag(flag), name, value));
+        problems.extend(added.and_then(Result::err));
+    }
 }
 
-fn read_config(table: &Table, sources: &Sources, findings: &Findings) -> Config {
-    let mut top = Section::new("", Some(table), Origin::Default, findings);
+fn read_config(values: &Dict, sources: &Sources, findings: &Findings) -> Config {
+    let mut top = Section::new("", Some(values), Origin::Default, findings);
     let data_dir = read_data_dir(&mut top);
     read_persistence(&mut top);
     let workers = read_workers(&mut top);
     let limits = limits::read(top.section("limits"));
-    let entries = top.sections("listener");
-    let listeners = read_listeners(entries, &limits, &sources.flags, findings);
+    let listeners = read_listeners(&mut top, &limits, &sources.flags, findings);
     let plugins = plugin::read_all(top.sections("plugin"), &sources.environment, findings);
     let hooks = hook_order::read(top.section("hooks"), &plugins);
     let log = log::read(top.section("log"));
@@ -241,10 +241,10 @@ fn read_persistence(top: &mut Section<'_>) {
 
 fn read_workers(top: &mut Section<'_>) -> usize {
     let expected = "\"auto\" or a number from 1 to 1024";
-    let found = top.read("workers", expected, |node| match &node.value {
-        Value::Text(word) if word == "auto" => Some(automatic_workers()),
-        Value::Integer(number) => usize::try_from(*number).ok(),
-        _ => None,
+    let found = top.read("workers", expected, |node| match node.value.as_str() {
+        Some("auto") => Some(automatic_workers()),
+        Some(_) => None,
+        None => node.value.to_i128()?.try_into().ok(),
     });
     let workers = found.unwrap_or_else(automatic_workers);
     let origin = top.origin_of("workers");
@@ -264,26 +264,27 @@ fn automatic_workers() -> usize {
 }
 
 fn read_listeners(
-    entries: Option<Vec<Section<'_>>>,
+    top: &mut Section<'_>,
     limits: &Limits,
     flags: &Flags,
     findings: &Findings,
 ) -> Vec<ListenerConfig> {
-    let flag = flags.bind.as_deref().map(|bind| (bind, Origin::Flag("--bind")));
-    let Some(entries) = entries else {
-        return listener::defaults(flag, limits, findings);
-    };
-    if let Some((_, flag)) = flag {
+    let is_default = top.origin_of("listener") == Origin::Default;
+    let entries = top.sections("listener");
+    if !is_default && flags.bind.is_some() {
         let place = entries.first().map_or(Origin::Default, |entry| entry.origin.clone());
         let what = format!(
             "moves the default listener, but there are listeners of your own at {place}; \
              change bind there"
         );
-        findings.problem(&flag, "", what);
+        findings.problem(&Origin::Flag("--bind"), "", what);
     }
-    let listeners: Vec<ListenerConfig> =
-        entries.into_iter().filter_map(|entry| listener::read(entry, limits)).collect();
-    check_twins(&listeners, findings);
+    let read = |entry| listener::read(entry, limits);
+    let mut listeners: Vec<ListenerConfig> = entries.into_iter().filter_map(read).collect();
+    listeners.iter_mut().for_each(|listener| listener.is_default = is_default);
+    if !is_default {
+        check_twins(&listeners, findings);
+    }
     listeners
 }
 

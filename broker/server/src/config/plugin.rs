@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use figment::value::{Dict, Value};
 use pintle_mqtt::TopicFilter;
 use pintle_plugin_api::About;
 use pintle_plugin_host::{
     Budgets, DeliverErrorPolicy, ErrorPolicy, Grants, PublishErrorPolicy, SubscribeErrorPolicy,
 };
 
-use super::layers::{Node, Origin, Table, Value};
+use super::layers::{Node, Origin};
 use super::problem::suggestion;
 use super::secret;
 use super::section::{Findings, Section};
@@ -51,13 +52,13 @@ fn usual_grants(builtin: Builtin) -> Grants {
 
 /// Reads all entries; `builtin:sys-stats` is there unless an entry for it says `enabled = false`.
 pub(super) fn read_all(
-    entries: Option<Vec<Section<'_>>>,
+    entries: Vec<Section<'_>>,
     environment: &[(String, String)],
     findings: &Findings,
 ) -> Vec<PluginConfig> {
     let mut plugins: Vec<PluginConfig> = Vec::new();
     let mut wants_stats = true;
-    for section in entries.into_iter().flatten() {
+    for section in entries {
         let key = section.name("name");
         let Some((plugin, enabled)) = read(section, environment) else {
             continue;
@@ -84,8 +85,7 @@ fn default_plugin(
     findings: &Findings,
 ) -> Option<PluginConfig> {
     let written = format!("builtin:{}", Builtin::SysStats.name());
-    let node = Node { value: Value::Text(written), origin: Origin::Default };
-    let table = Table::from([("use".to_owned(), node)]);
+    let table = Dict::from([("use".to_owned(), written.into())]);
     let path = format!("plugin.{place}");
     let section = Section::new(&path, Some(&table), Origin::Default, findings);
     read(section, environment).map(|(plugin, _)| plugin)
@@ -155,42 +155,41 @@ fn read_config(
     let Some(node) = section.node("config") else {
         return (serde_json::Value::Null, Vec::new());
     };
-    let Some(table) = node.table() else {
-        let what = format!("expected a table, found {}", node.value);
-        section.problem("config", &node.origin, what);
+    let Some(table) = node.value.as_dict() else {
+        section.problem("config", &node.origin(), format!("expected a table, found {node}"));
         return (serde_json::Value::Null, Vec::new());
     };
     let mut table = table.clone();
     let keys = about.map_or([&[][..]; 2], |about| [about.files, about.optional_files]);
     let mut files = Vec::new();
     for key in keys.into_iter().flatten() {
-        files.extend(table.get_mut(*key).and_then(anchor));
+        files.extend(table.get_mut(*key).and_then(|value| anchor(&node, value)));
     }
-    show_config(section, &table);
-    let fetched = secret::fetch(&table, environment);
-    for (node, what) in &fetched.problems {
-        section.problem("config", &node.origin, what.as_str());
+    show_config(section, &node, &table);
+    let fetched = secret::fetch(&node, &table, environment);
+    for (origin, what) in &fetched.problems {
+        section.problem("config", origin, what.as_str());
     }
     files.extend(fetched.files);
     (fetched.config, files)
 }
 
 /// Lets a path begin at the folder of the file that names it.
-fn anchor(node: &mut Node) -> Option<PathBuf> {
-    let base = node.origin.base();
-    match &mut node.value {
-        Value::Text(text) => {
-            let path = base.join(&*text);
-            *text = path.display().to_string();
-            Some(path)
-        }
-        _ => None,
-    }
+fn anchor(config: &Node<'_>, value: &mut Value) -> Option<PathBuf> {
+    let origin = config.layers.origin(&config.name, value);
+    let Value::String(_, text) = value else {
+        return None;
+    };
+    let path = origin.base().join(&*text);
+    *text = path.display().to_string();
+    Some(path)
 }
 
-fn show_config(section: &Section<'_>, table: &Table) {
-    for (key, node) in table {
-        section.show(&format!("config.{key}"), &node.value, &node.origin);
+fn show_config(section: &Section<'_>, config: &Node<'_>, table: &Dict) {
+    for (key, value) in table {
+        let name = format!("{}.{key}", config.name);
+        let node = Node { value, name, layers: config.layers };
+        section.show(&format!("config.{key}"), &node, &node.origin());
     }
 }
 

@@ -3,56 +3,59 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Number};
+use figment::value::{Dict, Value};
 
-use super::layers::{Node, Table, Value};
+use super::layers::{Layers, Node, Origin};
 
 /// A plugin's `config` with its secrets fetched.
 pub(super) struct Fetched {
     pub(super) config: serde_json::Value,
     /// Files that held secrets.
     pub(super) files: Vec<PathBuf>,
-    /// What could not be fetched: the node, and why.
-    pub(super) problems: Vec<(Node, String)>,
+    /// What could not be fetched: where it is named, and why.
+    pub(super) problems: Vec<(Origin, String)>,
 }
 
-/// Turns `table` into JSON, with secrets fetched.
-pub(super) fn fetch(table: &Table, environment: &[(String, String)]) -> Fetched {
-    let mut fetcher = Fetcher { environment, files: Vec::new(), problems: Vec::new() };
-    let config = fetcher.table(table);
+/// Turns `table`, which stands at `node`, into JSON, with secrets fetched.
+pub(super) fn fetch(node: &Node<'_>, table: &Dict, environment: &[(String, String)]) -> Fetched {
+    let layers = node.layers;
+    let mut fetcher = Fetcher { layers, environment, files: Vec::new(), problems: Vec::new() };
+    let config = fetcher.table(&node.name, table);
     Fetched { config, files: fetcher.files, problems: fetcher.problems }
 }
 
 struct Fetcher<'a> {
+    layers: &'a Layers,
     environment: &'a [(String, String)],
     files: Vec<PathBuf>,
-    problems: Vec<(Node, String)>,
+    problems: Vec<(Origin, String)>,
 }
 
 impl Fetcher<'_> {
-    fn table(&mut self, table: &Table) -> serde_json::Value {
-        let entries = table.iter().map(|(key, node)| (key.clone(), self.value(node)));
-        serde_json::Value::Object(entries.collect::<Map<_, _>>())
+    fn table(&mut self, name: &str, table: &Dict) -> serde_json::Value {
+        let entry =
+            |(key, value): (&String, _)| (key.clone(), self.value(&format!("{name}.{key}"), value));
+        serde_json::Value::Object(table.iter().map(entry).collect())
     }
 
-    fn value(&mut self, node: &Node) -> serde_json::Value {
-        match &node.value {
-            Value::Bool(value) => (*value).into(),
-            Value::Integer(value) => (*value).into(),
-            Value::Float(value) => Number::from_f64(*value).into(),
-            Value::Text(text) => text.as_str().into(),
-            Value::List(items) => items.iter().map(|item| self.value(item)).collect(),
-            Value::Table(table) => match reference(table) {
-                Some(reference) => self.secret(node, &reference),
-                None => self.table(table),
+    fn value(&mut self, name: &str, value: &Value) -> serde_json::Value {
+        match value {
+            Value::Dict(_, table) => match reference(table) {
+                Some(reference) => self.secret(self.layers.origin(name, value), &reference),
+                None => self.table(name, table),
             },
+            Value::Array(_, items) => {
+                let items = items.iter().enumerate();
+                items.map(|(i, item)| self.value(&format!("{name}.{i}"), item)).collect()
+            }
+            plain => serde_json::to_value(plain).unwrap_or_default(),
         }
     }
 
-    fn secret(&mut self, node: &Node, reference: &Reference<'_>) -> serde_json::Value {
+    fn secret(&mut self, origin: Origin, reference: &Reference<'_>) -> serde_json::Value {
         let fetched = match reference {
             Reference::File(name) => {
-                let path = node.origin.base().join(name);
+                let path = origin.base().join(name);
                 let text = std::fs::read_to_string(&path)
                     .map_err(|error| format!("cannot read the secret {}: {error}", path.display()));
                 self.files.push(path);
@@ -68,7 +71,7 @@ impl Fetcher<'_> {
         match fetched {
             Ok(secret) => secret.trim_end_matches(['\n', '\r']).into(),
             Err(what) => {
-                self.problems.push((node.clone(), what));
+                self.problems.push((origin, what));
                 serde_json::Value::Null
             }
         }
@@ -80,11 +83,11 @@ enum Reference<'a> {
     Environment(&'a str),
 }
 
-fn reference(table: &Table) -> Option<Reference<'_>> {
-    let (key, node) = table.first_key_value().filter(|_| table.len() == 1)?;
-    match (key.as_str(), &node.value) {
-        ("file", Value::Text(name)) => Some(Reference::File(name)),
-        ("env", Value::Text(name)) => Some(Reference::Environment(name)),
+fn reference(table: &Dict) -> Option<Reference<'_>> {
+    let (key, value) = table.first_key_value().filter(|_| table.len() == 1)?;
+    match key.as_str() {
+        "file" => value.as_str().map(Reference::File),
+        "env" => value.as_str().map(Reference::Environment),
         _ => None,
     }
 }

@@ -9,7 +9,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::layers::{Node, Origin, Table, Value};
+use figment::value::Dict;
+
+use super::layers::{Layers, Node, Origin};
 use super::problem::{Problem, suggestion};
 use super::quantity::{Bytes, Span};
 
@@ -27,6 +29,8 @@ pub struct Shown {
 /// What comes to light while a configuration is read.
 #[derive(Default)]
 pub(super) struct Findings {
+    /// What is read.
+    pub(super) layers: Layers,
     pub(super) problems: RefCell<Vec<Problem>>,
     pub(super) warnings: RefCell<Vec<Problem>>,
     pub(super) shown: RefCell<Vec<Shown>>,
@@ -55,7 +59,7 @@ impl Findings {
 /// One table being read.
 pub(super) struct Section<'a> {
     path: String,
-    table: Option<&'a Table>,
+    table: Option<&'a Dict>,
     /// Where the table begins.
     pub(super) origin: Origin,
     known: Vec<&'static str>,
@@ -85,7 +89,7 @@ numbers!(u16 u32 u64 usize);
 impl<'a> Section<'a> {
     pub(super) fn new(
         path: &str,
-        table: Option<&'a Table>,
+        table: Option<&'a Dict>,
         origin: Origin,
         findings: &'a Findings,
     ) -> Self {
@@ -98,15 +102,19 @@ impl<'a> Section<'a> {
     }
 
     /// What was written for `key`, not looked at yet.
-    pub(super) fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+    pub(super) fn node(&mut self, key: &'static str) -> Option<Node<'a>> {
         self.known.push(key);
-        self.table?.get(key)
+        self.written(key)
+    }
+
+    fn written(&self, key: &str) -> Option<Node<'a>> {
+        let value = self.table?.get(key)?;
+        Some(Node { value, name: self.name(key), layers: &self.findings.layers })
     }
 
     /// Where `key` was written.
     pub(super) fn origin_of(&self, key: &str) -> Origin {
-        let node = self.table.and_then(|table| table.get(key));
-        node.map_or(Origin::Default, |node| node.origin.clone())
+        self.written(key).map_or(Origin::Default, |node| node.origin())
     }
 
     pub(super) fn problem(&self, key: &str, origin: &Origin, what: impl Into<String>) {
@@ -122,13 +130,12 @@ impl<'a> Section<'a> {
         &mut self,
         key: &'static str,
         expected: &str,
-        read: impl FnOnce(&Node) -> Option<T>,
+        read: impl FnOnce(&Node<'_>) -> Option<T>,
     ) -> Option<T> {
         let node = self.node(key)?;
-        let value = read(node);
+        let value = read(&node);
         if value.is_none() {
-            let what = format!("expected {expected}, found {}", node.value);
-            self.problem(key, &node.origin, what);
+            self.problem(key, &node.origin(), format!("expected {expected}, found {node}"));
         }
         value
     }
@@ -152,10 +159,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn bool(&mut self, key: &'static str) -> Option<bool> {
-        self.read(key, "true or false", |node| match node.value {
-            Value::Bool(value) => Some(value),
-            _ => None,
-        })
+        self.read(key, "true or false", |node| node.value.to_bool())
     }
 
     pub(super) fn number_or<T: Number>(
@@ -177,9 +181,9 @@ impl<'a> Section<'a> {
     ) -> T {
         let expected = "a size such as 65536, \"64KiB\" or \"16MiB\"";
         let found = self.read(key, expected, |node| {
-            let bytes = match &node.value {
-                Value::Text(text) => T::from_u64(Bytes::parse(text)?.0),
-                _ => return number(node, &range),
+            let bytes = match node.value.as_str() {
+                Some(text) => T::from_u64(Bytes::parse(text)?.0),
+                None => return number(node, &range),
             };
             bytes.filter(|bytes| range.contains(bytes))
         });
@@ -188,24 +192,24 @@ impl<'a> Section<'a> {
 
     pub(super) fn span_or(&mut self, key: &'static str, default: Duration) -> Duration {
         let expected = "seconds as a number, or a duration such as \"250ms\", \"10s\" or \"2h\"";
-        let found = self.read(key, expected, |node| match &node.value {
-            Value::Text(text) => Some(Span::parse(text)?.0),
-            _ => number(node, &(0..=u64::MAX)).map(Duration::from_secs),
+        let found = self.read(key, expected, |node| match node.value.as_str() {
+            Some(text) => Some(Span::parse(text)?.0),
+            None => number(node, &(0..=u64::MAX)).map(Duration::from_secs),
         });
         self.shown_or(key, found, default, |span| Span(*span).to_string())
     }
 
     pub(super) fn seconds_or(&mut self, key: &'static str, default: u32) -> u32 {
         let expected = "seconds as a number, or a duration such as \"10m\" or \"14d\"";
-        let found = self.read(key, expected, |node| match &node.value {
-            Value::Text(text) => Span::parse(text)?.0.as_secs().try_into().ok(),
-            _ => number(node, &(0..=u32::MAX)),
+        let found = self.read(key, expected, |node| match node.value.as_str() {
+            Some(text) => Span::parse(text)?.0.as_secs().try_into().ok(),
+            None => number(node, &(0..=u32::MAX)),
         });
         self.shown_or(key, found, default, u32::to_string)
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
-        let found = self.read(key, "a string", text);
+        let found = self.read(key, "a string", |node| node.text());
         if let Some(value) = &found {
             let origin = self.origin_of(key);
             self.show(key, &format!("{value:?}"), &origin);
@@ -214,13 +218,13 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn text_or(&mut self, key: &'static str, default: &str) -> String {
-        let found = self.read(key, "a string", text);
+        let found = self.read(key, "a string", |node| node.text());
         self.shown_or(key, found, default.to_owned(), |text| format!("{text:?}"))
     }
 
     /// A path, from the folder of the file that names it.
     pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
-        let path = self.read(key, "a path", text)?;
+        let path = self.read(key, "a path", |node| node.text())?;
         let origin = self.origin_of(key);
         let path = origin.base().join(path);
         self.show(key, &format!("{:?}", path.display().to_string()), &origin);
@@ -228,10 +232,8 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
-        let found = self.read(key, "a list of strings", |node| match &node.value {
-            Value::List(items) => items.iter().map(text).collect(),
-            _ => None,
-        });
+        let found = self
+            .read(key, "a list of strings", |node| node.items()?.map(|item| item.text()).collect());
         if found.is_some() {
             self.show_as_written(key);
         }
@@ -248,8 +250,8 @@ impl<'a> Section<'a> {
 
     /// Shows `key` as it was written.
     pub(super) fn show_as_written(&self, key: &str) {
-        if let Some(node) = self.table.and_then(|table| table.get(key)) {
-            self.show(key, &node.value, &node.origin);
+        if let Some(node) = self.written(key) {
+            self.show(key, &node, &node.origin());
         }
     }
 
@@ -278,7 +280,7 @@ impl<'a> Section<'a> {
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
         let expected = words.join(" or ");
         self.read(key, &expected, |node| {
-            let written = text(node)?;
+            let written = node.text()?;
             choices.iter().find(|(word, _)| *word == written).map(|(_, value)| *value)
         })
     }
@@ -286,59 +288,48 @@ impl<'a> Section<'a> {
     /// A table below this one; missing ones are read as empty.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let node = self.node(key);
-        let table = node.and_then(Node::table);
+        let table = node.as_ref().and_then(|node| node.value.as_dict());
         if let Some(node) = node
             && table.is_none()
         {
-            let what = format!("expected a table, found {}", node.value);
-            self.problem(key, &node.origin, what);
+            self.problem(key, &node.origin(), format!("expected a table, found {node}"));
         }
         Section::new(&self.name(key), table, self.origin_of(key), self.findings)
     }
 
-    /// The tables of a list below this one, `[[key]]`; `None` if there is no such list.
-    pub(super) fn sections(&mut self, key: &'static str) -> Option<Vec<Section<'a>>> {
-        let node = self.node(key)?;
-        let Value::List(items) = &node.value else {
-            let what = format!("expected a list of tables, [[{key}]], found {}", node.value);
-            self.problem(key, &node.origin, what);
-            return Some(Vec::new());
+    /// The tables of a list below this one, `[[key]]`; none if there is no such list.
+    pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        let Some(node) = self.node(key) else {
+            return Vec::new();
         };
-        let sections = items.iter().enumerate().map(|(i, item)| {
-            let path = format!("{}.{i}", self.name(key));
-            if item.table().is_none() {
-                let what = format!("expected a table, found {}", item.value);
-                self.findings.problem(&item.origin, &path, what);
+        let Some(items) = node.items() else {
+            let what = format!("expected a list of tables, [[{key}]], found {node}");
+            self.problem(key, &node.origin(), what);
+            return Vec::new();
+        };
+        let sections = items.map(|item| {
+            let (table, origin) = (item.value.as_dict(), item.origin());
+            if table.is_none() {
+                let what = format!("expected a table, found {item}");
+                self.findings.problem(&origin, &item.name, what);
             }
-            Section::new(&path, item.table(), item.origin.clone(), self.findings)
+            Section::new(&item.name, table, origin, self.findings)
         });
-        Some(sections.collect())
+        sections.collect()
     }
 
     /// Reports every key that nobody asked for.
     pub(super) fn finish(self) {
-        for (key, node) in self.table.into_iter().flatten() {
+        for key in self.table.into_iter().flat_map(Dict::keys) {
             if !self.known.contains(&key.as_str()) {
                 let what = format!("unknown key. {}", suggestion(key, &self.known));
-                self.problem(key, &node.origin, what);
+                self.problem(key, &self.origin_of(key), what);
             }
         }
     }
 }
 
-fn number<T: Number>(node: &Node, range: &RangeInclusive<T>) -> Option<T> {
-    match node.value {
-        Value::Integer(value) => T::from_u64(u64::try_from(value).ok()?),
-        _ => None,
-    }
-    .filter(|value| range.contains(value))
-}
-
-/// A string; from the environment, where quotes are unusual, also what looks like a number.
-pub(super) fn text(node: &Node) -> Option<String> {
-    match (&node.value, &node.origin) {
-        (Value::Text(text), _) => Some(text.clone()),
-        (Value::Integer(number), Origin::Environment(_)) => Some(number.to_string()),
-        _ => None,
-    }
+fn number<T: Number>(node: &Node<'_>, range: &RangeInclusive<T>) -> Option<T> {
+    let number = node.value.to_i128()?;
+    T::from_u64(u64::try_from(number).ok()?).filter(|value| range.contains(value))
 }

@@ -322,6 +322,46 @@ fn drop_ins_come_after_the_file_in_the_order_of_their_names() {
 }
 
 #[test]
+fn what_a_drop_in_appends_is_told_with_its_place_there() {
+    let listener = |port| format!("[[listener]]\nbind = \"127.0.0.1:{port}\"\n");
+    let given = given(&format!("workers = 1\n{}", listener(1)))
+        .file("conf.d/10-a.toml", &listener(2))
+        .file("conf.d/20-b.toml", &format!("\n\n{}", listener(3)))
+        .variable("PINTLE_LISTENER__1__MAX_QOS", "1");
+    assert_eq!(given.shown("listener.0.bind").1, "pintle.toml:3");
+    assert_eq!(given.shown("listener.1.bind").1, "conf.d/10-a.toml:2");
+    assert_eq!(given.shown("listener.1.max_qos").1, "env PINTLE_LISTENER__1__MAX_QOS");
+    assert_eq!(given.shown("listener.2.bind").1, "conf.d/20-b.toml:4");
+}
+
+#[test]
+fn a_list_of_words_in_a_drop_in_stands_in_for_that_of_the_file() {
+    let given = given(
+        "[[plugin]]\nname = \"a\"\nuse = \"builtin:acl-file\"\nconfig = { path = \"a\" }\n\
+         [hooks]\nauthorize = [\"a\", \"a\"]\n",
+    )
+    .file("conf.d/a.toml", "[hooks]\nauthorize = [\"a\"]\n");
+    assert_eq!(given.shown("hooks.authorize"), ("[\"a\"]".into(), "conf.d/a.toml:2".into()));
+}
+
+#[test]
+fn a_variable_that_leads_nowhere_is_an_error() {
+    let errors = given("workers = 1\n[[listener]]\nbind = \"127.0.0.1:1\"\n")
+        .variable("PINTLE_LISTENER__1__BIND", "127.0.0.1:2")
+        .variable("PINTLE_WORKERS__MAX", "2")
+        .errors();
+    assert_eq!(
+        errors,
+        [
+            "env PINTLE_LISTENER__1__BIND: listener.1.bind: `listener` has no entry 1; \
+             the first is 0",
+            "env PINTLE_WORKERS__MAX: workers.max: `workers` is a single value and has no keys \
+             of its own",
+        ]
+    );
+}
+
+#[test]
 fn a_flag_wins_over_everything() {
     let mut given = given("data_dir = \"a\"\n").variable("PINTLE_DATA_DIR", "b");
     given.sources.flags.data_dir = Some("c".into());
@@ -455,6 +495,17 @@ fn the_default_listeners_and_plugin_are_shown_like_any_other() {
     let bind = given.shown("listener.0.bind");
     assert_eq!(bind, ("\"127.0.0.1:1884\"".into(), "flag --bind".into()));
     assert_eq!(given.shown("plugin.0.use").0, "\"builtin:sys-stats\"");
+}
+
+#[test]
+fn values_of_every_kind_are_shown_as_they_were_written() {
+    let given = given(
+        "[[plugin]]\nuse = \"builtin:acl-file\"\n\
+         config = { a = 1.5, b = [true, -2], c = { d = \"x\\ny\" } }\n",
+    );
+    assert_eq!(given.shown("plugin.0.config.a").0, "1.5");
+    assert_eq!(given.shown("plugin.0.config.b").0, "[true, -2]");
+    assert_eq!(given.shown("plugin.0.config.c").0, r#"{ d = "x\ny" }"#);
 }
 
 #[test]
