@@ -204,8 +204,9 @@ fn publishes(qos: QoS, count: u16) -> Vec<u8> {
 /// PUBACKs for all PUBLISH packets in `bytes`.
 fn acknowledge(mut bytes: &[u8], acks: &mut Vec<u8>) {
     acks.clear();
+    let known = TopicName::new(TOPIC).ok();
     while let Ok(Some(frame)) = Frame::split(bytes, u32::MAX) {
-        if let Ok(publish) = Publish::decode(&frame, Layout::V3, None)
+        if let Ok(publish) = Publish::decode(&frame, Layout::V3, known)
             && let Some(id) = publish.packet_id
         {
             encode_ack(AckKind::PubAck, id, acks);
@@ -243,7 +244,7 @@ fn to_one(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Many publishers in turn, each with its own topic and one read, to one subscriber of all.
+/// One read with as many topics as messages, to a subscriber of all: no runs.
 fn many_topics(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("many_topics");
     let mut b = Bench::new();
