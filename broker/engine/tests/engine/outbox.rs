@@ -2,6 +2,7 @@ use pintle_mqtt::Property;
 use pintle_ports::{Epoch, Taken};
 
 use crate::client::at;
+use crate::draft::publish;
 use crate::scenario::Scenario;
 
 #[test]
@@ -141,4 +142,16 @@ fn a_reason_string_too_long_for_the_client_is_left_out_of_disconnect() {
     b.connects("small").property(Property::MaximumPacketSize(20)).is_let_in();
     let seen = b.client("small").sends(&[0xd0, 0]).seen();
     assert_eq!((seen[0].short().as_str(), seen[0].len()), ("DISCONNECT ProtocolError", 3));
+}
+
+#[test]
+fn messages_larger_than_the_outbox_go_one_at_a_time() {
+    let mut b = Scenario::bounded(|settings| settings.outbox_bytes_max = 100);
+    b.client("s").subscribes("t");
+    let long: Vec<String> = (0..4).map(|n| n.to_string().repeat(1000)).collect();
+    let drafts: Vec<_> = long.iter().map(|payload| publish("t", payload).qos(1)).collect();
+    b.client("p").publishes_at_once(&drafts[..3]);
+    b.client("p").publishes("t", &long[3]);
+    let expected: Vec<&str> = long.iter().map(String::as_str).collect();
+    b.client("s").receives(&expected);
 }
