@@ -25,10 +25,16 @@ pub(super) struct Desk {
     paused: RefCell<Vec<Arc<Conn>>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
     load: RefCell<Option<Arc<AtomicUsize>>>,
+    /// Bytes given to the engine since everything deferred was sent.
+    unsent_bytes: Cell<usize>,
 }
 
 /// One buffer a worker, for whoever reads.
 pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// What may be read in one turn before the receivers are sent to without waiting for its end: less
+/// than an outbox holds, so that many publishers together do not overrun a subscriber that keeps up.
+const UNSENT_BYTES_MAX: usize = 256 * 1024;
+
 const SPARE_BUFFERS_MAX: usize = 64;
 const SPARE_BUFFER_BYTES_MIN: usize = 4 * 1024;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -93,6 +99,7 @@ impl Desk {
             paused: RefCell::new(Vec::new()),
             spare_buffers: RefCell::new(Vec::new()),
             load: RefCell::new(None),
+            unsent_bytes: Cell::new(0),
         }
     }
 
@@ -195,6 +202,15 @@ impl Desk {
         }
     }
 
+    /// The engine was given `bytes` bytes; sends at once if that is much for one turn.
+    pub(super) fn count_read(&self, bytes: usize) {
+        let unsent = self.unsent_bytes.get() + bytes;
+        self.unsent_bytes.set(unsent);
+        if unsent > UNSENT_BYTES_MAX {
+            self.flush_deferred(usize::MAX);
+        }
+    }
+
     /// Ready once something is deferred; the task that asks is the pump.
     pub(super) fn poll_deferred(&self, task: &Context<'_>) -> Poll<()> {
         let mut pump = self.pump.borrow_mut();
@@ -209,7 +225,10 @@ impl Desk {
         for _ in 0..receivers_max {
             // A statement of its own, so that the list is free while the connection is flushed.
             let next = self.deferred.borrow_mut().pop_front();
-            let Some(conn) = next else { return false };
+            let Some(conn) = next else {
+                self.unsent_bytes.set(0);
+                return false;
+            };
             conn.flush(Writer::Anyone);
         }
         !self.deferred.borrow().is_empty()

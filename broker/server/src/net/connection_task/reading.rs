@@ -139,6 +139,7 @@ impl ConnTask {
             self.conn.hear(desk.batch_time());
         }
         self.follow(flow, desk);
+        desk.count_read(consumed);
         consumed
     }
 }

@@ -66,6 +66,32 @@ fn packets_of_every_length_around_the_buffers_come_whole() {
     }
 }
 
+/// Together they send more than an outbox holds, and less than outbox and sockets.
+#[test]
+fn many_publishers_at_once_do_not_overrun_a_subscriber() {
+    let broker = TestBroker::open();
+    let mut subscriber = broker.client("subscriber");
+    subscriber.subscribe("t", 0);
+    let burst = publish_packet("t", &pattern(1000)).repeat(100);
+    let publishers = 13;
+
+    let clients: Vec<_> =
+        (0..publishers).map(|number| broker.client(&format!("publisher-{number}"))).collect();
+    std::thread::scope(|scope| {
+        for mut client in clients {
+            let burst = &burst;
+            scope.spawn(move || {
+                client.send(burst);
+                client.ping();
+            });
+        }
+    });
+
+    for _ in 0..publishers * 100 {
+        assert_eq!(subscriber.receive_payload("t"), pattern(1000));
+    }
+}
+
 #[test]
 fn long_and_short_packets_may_alternate_in_one_stream() {
     let broker = TestBroker::open();
