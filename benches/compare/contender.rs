@@ -20,7 +20,14 @@ pub(crate) struct Endpoint {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) pid: Option<u32>,
+    /// Whether it wants [`USER`] and [`PASSWORD`].
+    pub(crate) is_secured: bool,
 }
+
+/// Who the generator is where somebody asks.
+pub(crate) const USER: &str = "bench";
+/// And how it proves that.
+pub(crate) const PASSWORD: &str = "bench";
 
 /// One of those that are compared.
 #[derive(Clone, Debug)]
@@ -34,6 +41,8 @@ pub(crate) struct Contender {
 pub(crate) enum Kind {
     /// This binary runs it.
     Pintle(PathBuf),
+    /// The same with a password file, an ACL file and `$SYS` topics.
+    PintleSecured(PathBuf),
     Relay(PathBuf),
     Mosquitto(PathBuf),
     /// It runs already.
@@ -53,7 +62,7 @@ impl FromStr for Contender {
         };
         let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
-        let endpoint = Endpoint { host: host.to_owned(), port, pid };
+        let endpoint = Endpoint { host: host.to_owned(), port, pid, is_secured: false };
         Ok(Self { name: name.to_owned(), kind: Kind::Elsewhere(endpoint) })
     }
 }
@@ -86,6 +95,17 @@ impl Contender {
                 fs::write(&file, pintle_configuration(port))?;
                 start(Command::new(binary).arg("run").arg("-c").arg(&file), port)
             }
+            Kind::PintleSecured(binary) => {
+                let port = free_port()?;
+                let file = folder.join("secured.toml");
+                fs::write(&file, secured_configuration(port))?;
+                fs::write(folder.join("acl"), format!("user {USER}\ntopic readwrite bench/#\n"))?;
+                write_passwords(binary, &folder.join("passwd"))?;
+                let mut running =
+                    start(Command::new(binary).arg("run").arg("-c").arg(&file), port)?;
+                running.endpoint.is_secured = true;
+                Ok(running)
+            }
             Kind::Mosquitto(binary) => {
                 let port = free_port()?;
                 let file = folder.join("mosquitto.conf");
@@ -100,6 +120,11 @@ impl Contender {
         let (binary, argument) = match &self.kind {
             Kind::Pintle(binary) => (binary, "--version"),
             Kind::Mosquitto(binary) => (binary, "-h"),
+            Kind::PintleSecured(_) => {
+                return "the same with `builtin:password-file` (hashes as mosquitto 2.0 makes them), \
+                        `builtin:acl-file` and `builtin:sys-stats`"
+                    .to_owned();
+            }
             Kind::Relay(_) => return "the floor: a relay without a broker in it".to_owned(),
             Kind::Elsewhere(endpoint) => return format!("at {}:{}", endpoint.host, endpoint.port),
         };
@@ -112,6 +137,29 @@ impl Contender {
 /// As it comes, but quiet about every connection.
 pub(crate) fn pintle_configuration(port: u16) -> String {
     format!("[log]\nlevel = \"warn\"\n\n[[listener]]\nbind = \"127.0.0.1:{port}\"\n")
+}
+
+fn secured_configuration(port: u16) -> String {
+    let plugin = |name: &str, builtin: &str, config: &str| {
+        format!("\n[[plugin]]\nname = \"{name}\"\nuse = \"builtin:{builtin}\"\n{config}")
+    };
+    [
+        pintle_configuration(port),
+        plugin("users", "password-file", "config = { path = \"passwd\" }\n"),
+        plugin("topics", "acl-file", "config = { path = \"acl\" }\n"),
+        plugin("stats", "sys-stats", ""),
+    ]
+    .concat()
+}
+
+fn write_passwords(binary: &Path, file: &Path) -> Result<()> {
+    let made = Command::new(binary)
+        .args(["passwd", "-c", "-b", "--compat", "2.0"])
+        .arg(file)
+        .args([USER, PASSWORD])
+        .stdout(Stdio::null())
+        .status()?;
+    if made.success() { Ok(()) } else { bail!("cannot make a password file: {made}") }
 }
 
 /// Quiet likewise, sending at once, and without the bounds that would make it drop messages or
@@ -131,7 +179,7 @@ fn start(command: &mut Command, port: u16) -> Result<Running> {
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, pid: Some(child.id()) };
+    let endpoint = local_endpoint(port, child.id());
     let mut running = Running { endpoint, child: Some(child) };
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -159,7 +207,7 @@ fn start_relay(binary: &Path) -> Result<Running> {
         .with_context(|| format!("cannot run {}", binary.display()))?;
     let pid = child.id();
     let stdout = child.stdout.take();
-    let mut endpoint = Endpoint { host: "127.0.0.1".to_owned(), port: 0, pid: Some(pid) };
+    let mut endpoint = local_endpoint(0, pid);
     let mut line = String::new();
     if let Some(stdout) = stdout {
         BufReader::new(stdout).read_line(&mut line)?;
@@ -167,6 +215,10 @@ fn start_relay(binary: &Path) -> Result<Running> {
     let address = line.split([' ', ',']).find_map(|word| word.parse::<SocketAddr>().ok());
     endpoint.port = address.context("the relay does not say where it listens")?.port();
     Ok(Running { endpoint, child: Some(child) })
+}
+
+fn local_endpoint(port: u16, pid: u32) -> Endpoint {
+    Endpoint { host: "127.0.0.1".to_owned(), port, pid: Some(pid), is_secured: false }
 }
 
 /// A port that nobody has now.
@@ -184,7 +236,8 @@ mod tests {
 
     #[test]
     fn others_are_named_with_their_address_and_perhaps_their_process() {
-        let endpoint = |pid| Endpoint { host: "::1".to_owned(), port: 1883, pid };
+        let endpoint =
+            |pid| Endpoint { host: "::1".to_owned(), port: 1883, pid, is_secured: false };
 
         let (name, kind) = parsed("flash=::1:1883,42").unwrap();
         assert_eq!((name.as_str(), kind), ("flash", Kind::Elsewhere(endpoint(Some(42)))));

@@ -36,6 +36,9 @@ struct Arguments {
     /// Only scenarios whose name contains this; may be given again
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
+    /// Also Pintle with a password file, an ACL file and $SYS topics
+    #[arg(long)]
+    secured: bool,
     /// One more that runs already, as name=host:port or name=host:port,pid; may be given again
     #[arg(long, value_name = "BROKER")]
     with: Vec<Contender>,
@@ -102,6 +105,10 @@ fn contenders(arguments: &Arguments, binary: &Path) -> Vec<Contender> {
     let mut contenders = vec![contender("Pintle", Kind::Pintle(binary.to_owned()))];
     if arguments.mosquitto.exists() {
         contenders.push(contender("mosquitto", Kind::Mosquitto(arguments.mosquitto.clone())));
+    }
+    if arguments.secured {
+        let kind = Kind::PintleSecured(binary.to_owned());
+        contenders.push(contender("Pintle secured", kind));
     }
     contenders.push(contender("relay", Kind::Relay(binary.to_owned())));
     contenders.extend(arguments.with.iter().cloned());

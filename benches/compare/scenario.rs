@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::contender::Endpoint;
+use crate::contender::{Endpoint, PASSWORD, USER};
 
 /// One line of the comparison.
 pub(crate) struct Scenario {
@@ -147,6 +147,9 @@ impl Scenario {
         command.args(["-h", &endpoint.host, "-p", &endpoint.port.to_string()]);
         if let Some(pid) = endpoint.pid {
             command.args(["--pid", &pid.to_string()]);
+        }
+        if endpoint.is_secured {
+            command.args(["-u", USER, "-P", PASSWORD]);
         }
         let output =
             command.output().with_context(|| format!("cannot run {}", generator.display()))?;
