@@ -1,4 +1,4 @@
-use pintle_mqtt::{Ack, AckKind, PacketId, ReasonCode, Violation};
+use pintle_mqtt::{Ack, AckKind, PacketId, ProtocolVersion, ReasonCode, Violation, encode_ack};
 use pintle_session::{Acked, Outbound};
 
 use crate::connection::{Connection, Halt};
@@ -6,38 +6,98 @@ use crate::worker::Worker;
 
 const PUBACK_FOR_QOS_2: &str = "a PUBACK came for a QoS 2 message";
 
-/// Fixed Header of a PUBACK without Reason Code.
-pub(crate) const SHORT_PUBACK: [u8; 2] = [0x40, 2];
+const PUBREC_FOR_QOS_1: &str = "a PUBREC came for a QoS 1 message";
+const PUBCOMP_NOT_DUE: &str = "a PUBCOMP came where none was due";
+
+/// The length of an acknowledgement without Reason Code, and its Remaining Length.
+const SHORT_ACK_BYTES: usize = 4;
+const SHORT_ACK_REMAINING: u8 = 2;
+
+/// Which acknowledgement a packet of this first byte is, if it has no Reason Code.
+pub(crate) fn short_ack(frame: &[u8]) -> Option<AckKind> {
+    match *frame.first_chunk::<2>()? {
+        [0x40, SHORT_ACK_REMAINING] => Some(AckKind::PubAck),
+        [0x50, SHORT_ACK_REMAINING] => Some(AckKind::PubRec),
+        [0x62, SHORT_ACK_REMAINING] => Some(AckKind::PubRel),
+        [0x70, SHORT_ACK_REMAINING] => Some(AckKind::PubComp),
+        _ => None,
+    }
+}
+
+/// Gives `apply` the identifiers of the acknowledgements at the front of `bytes` that are of `kind`
+/// and have no Reason Code; returns how many there were before one that it refuses.
+fn each_short_ack(
+    kind: AckKind,
+    bytes: &[u8],
+    mut apply: impl FnMut(PacketId) -> Result<(), Violation>,
+) -> (u64, Result<(), Violation>) {
+    let (packets, _) = bytes.as_chunks::<SHORT_ACK_BYTES>();
+    let mut count = 0;
+    for packet in packets {
+        if short_ack(packet) != Some(kind) {
+            break;
+        }
+        let [_, _, high, low] = *packet;
+        let outcome = match PacketId::new(u16::from_be_bytes([high, low])) {
+            Some(id) => apply(id),
+            None => Err(Violation::protocol_error("a Packet Identifier is 0")),
+        };
+        if outcome.is_err() {
+            return (count, outcome);
+        }
+        count += 1;
+    }
+    (count, Ok(()))
+}
 
 impl Connection {
-    /// Handles the short PUBACKs at the front of `bytes` under one lock; returns their bytes.
-    pub(crate) fn pubacks(&mut self, worker: &mut Worker, bytes: &[u8]) -> Result<usize, Halt> {
-        let mut used = 0;
-        let mut outcome = Ok(());
-        let waits = {
+    /// Handles the acknowledgements of `kind` and without Reason Code at the front of `bytes`, all
+    /// under one lock; returns their bytes.
+    pub(crate) fn short_acks(
+        &mut self,
+        worker: &mut Worker,
+        kind: AckKind,
+        bytes: &[u8],
+    ) -> Result<usize, Halt> {
+        let version = self.live()?.version;
+        let mut waits = false;
+        let replies = &mut worker.replies;
+        let before = replies.len();
+        let (count, outcome) = if kind == AckKind::PubRel {
+            let mut inbound = self.own_inbound()?;
+            each_short_ack(kind, bytes, |id| {
+                released(id, inbound.pubrel(id), version, replies);
+                Ok(())
+            })
+        } else {
             let mut state = self.own_state()?;
-            let (packets, _) = bytes.as_chunks::<4>();
-            for &[first, len, high, low] in packets {
-                if [first, len] != SHORT_PUBACK {
-                    break;
+            let outbound = &mut state.outbound;
+            let done = each_short_ack(kind, bytes, |id| match kind {
+                AckKind::PubAck => check(outbound.puback(id), PUBACK_FOR_QOS_2),
+                AckKind::PubRec => {
+                    check(received(outbound, &Ack::success(id), version, replies), PUBREC_FOR_QOS_1)
                 }
-                let id = PacketId::new(u16::from_be_bytes([high, low]));
-                outcome = match id {
-                    Some(id) => check(state.outbound.puback(id), PUBACK_FOR_QOS_2),
-                    None => Err(Violation::protocol_error("a Packet Identifier is 0")),
-                };
-                if outcome.is_err() {
-                    break;
-                }
-                used += SHORT_PUBACK.len() + 2;
-            }
-            state.holds_more()
+                AckKind::PubComp | AckKind::PubRel => check(outbound.pubcomp(id), PUBCOMP_NOT_DUE),
+            });
+            waits = state.holds_more();
+            done
         };
+        let replied = worker.replies.len() > before;
         let counts = worker.counts();
-        counts.received(&counts.puback_received, (used / 4) as u64);
+        match kind {
+            AckKind::PubAck => counts.received(&counts.puback_received, count),
+            AckKind::PubRec => counts.received(&counts.pubrec_received, count),
+            AckKind::PubRel => counts.received(&counts.pubrel_received, count),
+            AckKind::PubComp => counts.received(&counts.pubcomp_received, count),
+        }
+        if replied && kind == AckKind::PubRec {
+            counts.sent(&counts.pubrel_sent, count);
+        } else if replied {
+            counts.sent(&counts.pubcomp_sent, count);
+        }
         outcome?;
         self.send_more(worker, waits)?;
-        Ok(used)
+        Ok(count as usize * SHORT_ACK_BYTES)
     }
 
     /// A PUBACK with a Reason Code.
@@ -52,14 +112,8 @@ impl Connection {
         let counts = worker.counts();
         counts.received(&counts.pubrec_received, 1);
         let version = self.live()?.version;
-        let what = "a PUBREC came for a QoS 1 message";
-        self.acknowledged(worker, what, |outbound, replies| {
-            let acked = outbound.pubrec(ack.packet_id, ack.reason, replies);
-            if acked == Acked::Unknown && !ack.reason.is_failure() {
-                let unknown = Ack::new(ack.packet_id, ReasonCode::PacketIdentifierNotFound);
-                unknown.encode(AckKind::PubRel, version, replies);
-            }
-            acked
+        self.acknowledged(worker, PUBREC_FOR_QOS_1, |outbound, replies| {
+            received(outbound, ack, version, replies)
         })
     }
 
@@ -67,12 +121,7 @@ impl Connection {
     pub(crate) fn pubrel(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
         let version = self.live()?.version;
         let known = self.own_inbound()?.pubrel(ack.packet_id);
-        let reason = if known || !version.is_v5() {
-            ReasonCode::Success
-        } else {
-            ReasonCode::PacketIdentifierNotFound
-        };
-        Ack::new(ack.packet_id, reason).encode(AckKind::PubComp, version, &mut worker.replies);
+        released(ack.packet_id, known, version, &mut worker.replies);
         let counts = worker.counts();
         counts.received(&counts.pubrel_received, 1);
         counts.sent(&counts.pubcomp_sent, 1);
@@ -83,8 +132,7 @@ impl Connection {
     pub(crate) fn pubcomp(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
         let counts = worker.counts();
         counts.received(&counts.pubcomp_received, 1);
-        let what = "a PUBCOMP came where none was due";
-        self.acknowledged(worker, what, |outbound, _| outbound.pubcomp(ack.packet_id))
+        self.acknowledged(worker, PUBCOMP_NOT_DUE, |outbound, _| outbound.pubcomp(ack.packet_id))
     }
 
     /// Applies an acknowledgement, whose answer goes to the replies, and sends what it made room
@@ -116,6 +164,31 @@ impl Connection {
             worker.pump(&live.session, live.epoch);
         }
         Ok(())
+    }
+}
+
+/// PUBREC: PUBREL goes out, also where nothing is known of the message.
+fn received(
+    outbound: &mut Outbound,
+    ack: &Ack<'_>,
+    version: ProtocolVersion,
+    replies: &mut Vec<u8>,
+) -> Acked {
+    let acked = outbound.pubrec(ack.packet_id, ack.reason, replies);
+    if acked == Acked::Unknown && !ack.reason.is_failure() {
+        let unknown = Ack::new(ack.packet_id, ReasonCode::PacketIdentifierNotFound);
+        unknown.encode(AckKind::PubRel, version, replies);
+    }
+    acked
+}
+
+/// PUBREL: PUBCOMP goes out, with 0x92 to 5.0 clients where nothing is known of the message.
+fn released(id: PacketId, known: bool, version: ProtocolVersion, replies: &mut Vec<u8>) {
+    if known || !version.is_v5() {
+        encode_ack(AckKind::PubComp, id, replies);
+    } else {
+        let unknown = Ack::new(id, ReasonCode::PacketIdentifierNotFound);
+        unknown.encode(AckKind::PubComp, version, replies);
     }
 }
 

@@ -9,7 +9,7 @@ use pintle_ports::{Epoch, Identity, Link, Transport};
 use pintle_session::{Inbound, keep_alive_limit};
 use tracing::debug;
 
-use crate::acknowledge::SHORT_PUBACK;
+use crate::acknowledge::short_ack;
 use crate::authenticate::{Challenged, LiveAuth};
 use crate::connect::WaitingConnect;
 use crate::counters::add;
@@ -181,16 +181,22 @@ impl Connection {
         let Some(frame) = Frame::split(bytes, self.terms.packet_bytes_max)? else {
             return Ok(0);
         };
-        if worker.packet_log {
+        let bytes = if worker.packet_log {
             self.log_received(&frame);
-        }
+            // One at a time, so that each has its line.
+            frame.bytes
+        } else {
+            bytes
+        };
         match frame.first_byte >> 4 {
             3 => self.publish(worker, &frame, bytes),
-            4 if frame.bytes.starts_with(&SHORT_PUBACK) => self.pubacks(worker, bytes),
-            _ => {
-                self.control(worker, &frame)?;
-                Ok(frame.bytes.len())
-            }
+            _ => match short_ack(frame.bytes) {
+                Some(kind) => self.short_acks(worker, kind, bytes),
+                None => {
+                    self.control(worker, &frame)?;
+                    Ok(frame.bytes.len())
+                }
+            },
         }
     }
 

@@ -83,8 +83,8 @@ pub(crate) struct RouteCache {
 }
 
 impl RouteCache {
-    /// Routes kept before all are forgotten.
-    const ROUTES_MAX: usize = 8192;
+    /// Routes kept before all are forgotten; one of them, with one receiver, takes some 300 bytes.
+    const ROUTES_MAX: usize = 1 << 17;
     /// Receivers in all routes kept before all are forgotten.
     const TARGETS_MAX: usize = 1 << 20;
 
