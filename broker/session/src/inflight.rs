@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
 
 use pintle_mqtt::{PacketId, QoS};
 
@@ -12,10 +11,13 @@ use crate::run_part::RunPart;
 /// acknowledged in order.
 ///
 /// A flight's identifiers follow one another and are all unacknowledged. The one that is being
-/// acknowledged stands apart from the rest, so that acknowledgements in order find it at once.
+/// acknowledged stands apart from the rest, so that acknowledgements in order find it at once; those
+/// sent after it stand in a row until an acknowledgement comes out of order.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     current: Option<Flight>,
+    /// Identifiers rise from front to back.
+    row: VecDeque<Flight>,
     /// By last identifier.
     others: BTreeMap<PacketId, Flight>,
     /// QoS 2 messages that wait for PUBCOMP, and which PUBREC it was that released them.
@@ -44,6 +46,9 @@ pub(crate) struct NextResend {
 }
 
 impl InFlight {
+    /// Room that the row keeps when it is empty, in flights.
+    const ROW_KEPT: usize = 8;
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -71,7 +76,7 @@ impl InFlight {
     }
 
     fn flights(&self) -> impl Iterator<Item = &Flight> {
-        self.current.iter().chain(self.others.values())
+        self.current.iter().chain(&self.row).chain(self.others.values())
     }
 
     /// `part` has been sent with the identifiers from `first` on.
@@ -82,9 +87,16 @@ impl InFlight {
         self.sequence += u64::from(count);
         if self.current.is_none() {
             self.current = Some(flight);
+        } else if self.row.back().is_none_or(|back| back.last() < flight.first()) {
+            self.row.push_back(flight);
         } else {
             self.others.insert(flight.last(), flight);
         }
+    }
+
+    /// Makes room for `count` more calls of [`InFlight::sent`].
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.row.reserve(count);
     }
 
     /// PUBACK, or a PUBREC that ends the flow: the message of a flow of `qos` is finished.
@@ -127,10 +139,29 @@ impl InFlight {
 
     fn flight_with(&self, id: PacketId) -> Option<&Flight> {
         let current = self.current.as_ref().filter(|flight| flight.contains(id));
-        current.or_else(|| {
+        current.or_else(|| self.in_row(id)).or_else(|| {
             let (_, flight) = self.others.range(id..).next()?;
             flight.contains(id).then_some(flight)
         })
+    }
+
+    fn in_row(&self, id: PacketId) -> Option<&Flight> {
+        let at = self.row.partition_point(|flight| flight.last() < id);
+        self.row.get(at).filter(|flight| flight.contains(id))
+    }
+
+    /// Lets every flight of the row be found by its identifiers.
+    fn spill_row(&mut self) {
+        let row = std::mem::take(&mut self.row);
+        self.others.extend(row.into_iter().map(|flight| (flight.last(), flight)));
+    }
+
+    fn pop_row(&mut self) -> Option<Flight> {
+        let flight = self.row.pop_front();
+        if self.row.is_empty() {
+            self.row.shrink_to(Self::ROW_KEPT);
+        }
+        flight
     }
 
     #[inline]
@@ -154,6 +185,9 @@ impl InFlight {
     }
 
     fn acknowledge_other(&mut self, id: PacketId, qos: QoS) -> Acked {
+        if self.in_row(id).is_some() {
+            self.spill_row();
+        }
         let Some((&last, flight)) = self.others.range_mut(id..).next() else {
             return self.unknown_or_released(id);
         };
@@ -198,12 +232,24 @@ impl InFlight {
     /// The flight whose identifiers follow is likely to be acknowledged next.
     fn next_current(&mut self) {
         let done = self.current.take().map(|flight| flight.first());
-        let from = done.map_or(Bound::Unbounded, Bound::Included);
-        let mut following = self.others.range((from, Bound::Unbounded));
-        let next = following.next().or_else(|| self.others.first_key_value());
-        if let Some(last) = next.map(|(last, _)| *last) {
-            self.current = self.others.remove(&last);
+        if self.others.is_empty() {
+            self.current = self.pop_row();
+            return;
         }
+        let from = done.unwrap_or(PacketId::FIRST);
+        let other = self.others.range(from..).next().map(|(last, _)| *last);
+        let first_in_row = self.row.front().map(Flight::last);
+        let in_row_is_next = match (first_in_row.filter(|last| *last >= from), other) {
+            (Some(in_row), Some(other)) => in_row < other,
+            (None, Some(_)) => false,
+            (_, None) => first_in_row.is_some(),
+        };
+        self.current = if in_row_is_next {
+            self.pop_row()
+        } else {
+            let first = || self.others.first_key_value().map(|(last, _)| *last);
+            other.or_else(first).and_then(|last| self.others.remove(&last))
+        };
     }
 
     fn acknowledged(&mut self, sequence: u64) {
@@ -220,6 +266,7 @@ impl InFlight {
 
     /// Takes out what was sent and not acknowledged, in the order of the first sending.
     pub(crate) fn take_unacknowledged(&mut self) -> impl Iterator<Item = RunPart> + use<> {
+        self.spill_row();
         let others = std::mem::take(&mut self.others).into_values();
         let mut flights: Vec<_> = self.current.take().into_iter().chain(others).collect();
         self.unacknowledged = 0;
@@ -254,6 +301,9 @@ impl InFlight {
 
     /// The next messages to send again: of one run, with identifiers that follow one another.
     pub(crate) fn next_resend(&mut self) -> Option<NextResend> {
+        if self.resend.is_some() {
+            self.spill_row();
+        }
         loop {
             let resend = self.resend.as_mut()?;
             let range = *resend.ranges.front()?;

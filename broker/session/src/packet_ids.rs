@@ -8,6 +8,11 @@ pub(crate) struct IdRange {
 }
 
 impl IdRange {
+    /// The identifier `n` after the first.
+    pub(crate) fn nth(self, n: u16) -> PacketId {
+        PacketId::new(self.first.get().saturating_add(n)).unwrap_or(self.first)
+    }
+
     /// Gives the identifiers one by one.
     pub(crate) fn in_turn(self) -> impl FnMut() -> PacketId {
         let mut next = self.first;

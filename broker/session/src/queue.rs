@@ -165,6 +165,23 @@ impl Queue {
         true
     }
 
+    /// How many entries the messages take.
+    pub(crate) fn entries(&self) -> u32 {
+        self.parts.len() as u32
+    }
+
+    /// Takes the oldest entry out if `take` gives its length in bytes.
+    pub(crate) fn pop_if(
+        &mut self,
+        take: impl FnOnce(&RunPart) -> Option<usize>,
+    ) -> Option<RunPart> {
+        let bytes = take(self.parts.front()?)?;
+        let part = self.parts.pop_front()?;
+        self.messages -= part.count();
+        self.bytes -= bytes as u64;
+        Some(part)
+    }
+
     /// Takes everything out, oldest first.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = RunPart> + use<> {
         (self.messages, self.bytes) = (0, 0);

@@ -71,6 +71,25 @@ impl<'a> Wire<'a> {
         }
     }
 
+    /// Appends the one message of `part` with the identifier that `next_id` gives, if it holds
+    /// one and that goes as it is kept; gives its length in bytes.
+    pub(crate) fn append_single(
+        &mut self,
+        part: &RunPart,
+        next_id: &mut impl FnMut() -> PacketId,
+    ) -> Option<usize> {
+        if part.count() != 1 || !part.is_ready_for(self.terms.layout) || part.is_expired(self.now) {
+            return None;
+        }
+        let frames = part.frames();
+        let frame = frames.get(..frame_len(frames)).filter(|frame| !frame.is_empty())?;
+        if self.is_too_large(frame.len()) || !self.has_room(frame.len()) {
+            return None;
+        }
+        copy_with_packet_ids(frame, next_id, false, self.outbox);
+        Some(frame.len())
+    }
+
     fn append_as_kept(
         &mut self,
         part: &RunPart,

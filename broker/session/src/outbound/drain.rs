@@ -1,11 +1,16 @@
 use pintle_mqtt::{PacketId, QoS, Timestamp};
 
 use super::Outbound;
+use crate::inflight::InFlight;
 use crate::limits::OutboundLimits;
 use crate::packet_ids::IdRange;
+use crate::queue::Queue;
 use crate::run_part::RunPart;
 use crate::tally::Tally;
 use crate::wire::{Stop, Wire};
+
+/// Entries of one message that are sent together.
+const SINGLES_MAX: u32 = 64;
 
 impl Outbound {
     /// Sends what waits as far as quota and outbox allow: first what this connection has yet to
@@ -34,9 +39,52 @@ impl Outbound {
         let Some(mut queue) = self.queue.take() else {
             return tally;
         };
-        while queue.take_from_first(|part| tally.merge(self.send(part, limits, wire))) {}
+        loop {
+            let sent = self.send_singles(&mut queue, limits, wire);
+            tally.sent += sent;
+            if sent < SINGLES_MAX
+                && !queue.take_from_first(|part| tally.merge(self.send(part, limits, wire)))
+            {
+                break;
+            }
+        }
         self.queue = (!queue.is_empty()).then_some(queue);
         tally
+    }
+
+    /// Sends entries of one message each off the front of the queue, so long as they go as they
+    /// are kept and nothing stands in their way, [`SINGLES_MAX`] at most; gives their number.
+    fn send_singles(
+        &mut self,
+        queue: &mut Queue,
+        limits: &OutboundLimits,
+        wire: &mut Wire<'_>,
+    ) -> u32 {
+        let entries = self.quota_left(wire.terms, limits).min(queue.entries());
+        if entries == 0 {
+            return 0;
+        }
+        let inflight = &self.inflight;
+        let in_use = || inflight.iter().flat_map(|inflight| inflight.ids());
+        let Some(mut range) = self.ids.peek(entries.min(SINGLES_MAX), in_use) else {
+            return 0;
+        };
+        let mut next_id = range.in_turn();
+        let mut sent = 0;
+        while sent < range.count
+            && let Some(part) = queue.pop_if(|part| wire.append_single(part, &mut next_id))
+        {
+            let inflight = self.inflight.get_or_insert_with(|| {
+                let mut inflight = Box::<InFlight>::default();
+                inflight.reserve(entries as usize);
+                inflight
+            });
+            inflight.sent(part, range.nth(sent));
+            sent += 1;
+        }
+        range.count = sent;
+        self.ids.take(range);
+        u32::from(sent)
     }
 
     /// Sends again what is in flight, in the first order.

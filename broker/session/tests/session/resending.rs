@@ -1,7 +1,7 @@
 //! What a new Network Connection gets of what an old one left unfinished.
 
 use pintle_mqtt::Layout;
-use pintle_session::Acked::{Done, Unknown};
+use pintle_session::Acked::{Done, Unknown, WrongState};
 use pintle_session::Tally;
 
 use crate::conversation::{AtLeastOnce, Conversation, ExactlyOnce, queued, sent};
@@ -287,4 +287,42 @@ fn what_the_new_connection_cannot_take_counts_as_delivered() {
     assert_eq!(c.outbound.inflight_len(), 2);
     assert!(!c.outbound.has_waiting());
     assert_eq!(c.deliver(&Sample::new(AtLeastOnce, &["c"])), sent(1));
+}
+
+/// [MQTT-4.4.0-1] [MQTT-3.3.1-1]
+#[test]
+fn what_was_queued_one_by_one_comes_in_order_and_may_be_acknowledged_in_any() {
+    let mut c = Conversation::offline();
+    for n in 0..200 {
+        let qos = if n == 120 { ExactlyOnce } else { AtLeastOnce };
+        let several = if n == 90 { 3 } else { 1 };
+        c.deliver_numbers(qos, n..n + several);
+    }
+
+    assert_eq!(c.connect(), sent(202));
+    let payloads = (0..=90).chain(91..93).chain(91..200);
+    let all: Vec<_> = (1..).zip(payloads.map(|n: u32| n.to_string())).collect();
+    let first: Vec<_> = all.iter().map(|(id, text)| first_time(*id, text)).collect();
+    assert_eq!(summary(&mut c), first);
+
+    let early = [1, 2, 100, 3, 50, 202, 92, 4];
+    for id in early {
+        assert_eq!(c.puback(id), Done);
+        assert_eq!(c.puback(id), Unknown);
+    }
+    assert_eq!(c.puback(123), WrongState);
+    assert_eq!(c.reconnect(), sent(194));
+    let rest: Vec<_> = all.iter().filter(|(id, _)| !early.contains(id)).collect();
+    let second: Vec<_> = rest.iter().map(|(id, text)| again(*id, text)).collect();
+    assert_eq!(summary(&mut c), second);
+
+    for (id, _) in rest.into_iter().rev() {
+        if *id == 123 {
+            c.pubrec(*id);
+            assert_eq!(c.pubcomp(*id), Done);
+        } else {
+            assert_eq!(c.puback(*id), Done);
+        }
+    }
+    c.assert_at_rest();
 }
