@@ -178,17 +178,18 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn turn(&mut self) -> Result<()> {
-        let timeout = match &mut self.schedule {
-            None => {
-                self.traffic.refill(self.fleet)?;
-                TURN_MAX
-            }
-            Some(schedule) => {
-                schedule.send_due(self.fleet, self.traffic)?;
-                schedule.time_to_wait(self.fleet.now_ns())
-            }
+    /// Sends what is to be sent now; says how long the sockets may be waited for then.
+    fn send(&mut self) -> Result<Duration> {
+        let Some(schedule) = &mut self.schedule else {
+            let may_go_on = self.traffic.refill(self.fleet)?;
+            return Ok(if may_go_on { Duration::ZERO } else { TURN_MAX });
         };
+        schedule.send_due(self.fleet, self.traffic)?;
+        Ok(schedule.time_to_wait(self.fleet.now_ns()))
+    }
+
+    fn turn(&mut self) -> Result<()> {
+        let timeout = self.send()?;
         self.fleet.turn(Some(timeout), self.traffic)?;
         self.monitor.progress("delivered", self.traffic.tally().delivered);
         self.look_for_a_stall()
@@ -267,4 +268,50 @@ impl Schedule {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use pintle_mqtt::ProtocolVersion;
+
+    use super::super::cast::Cast;
+    use super::super::fleet::Target;
+    use super::super::link::Client;
+    use super::super::tests::RunningRelay;
+    use super::super::traffic::MessageForm;
+    use super::*;
+
+    fn target(relay: &RunningRelay) -> Target {
+        Target {
+            address: relay.address,
+            host: "localhost".to_owned(),
+            version: ProtocolVersion::V3_1_1,
+            username: None,
+            password: None,
+            tls: None,
+            web_socket: None,
+        }
+    }
+
+    #[test]
+    fn who_waits_for_nobody_is_not_kept_waiting_for_sockets() {
+        let relay = RunningRelay::start();
+        let mut fleet = Fleet::new(target(&relay), 64).unwrap();
+        let cast = Cast::retained("p", 500);
+        let layout = ProtocolVersion::V3_1_1.layout();
+        let form = MessageForm::new(layout, QoS::AtMostOnce, true, 64, 1);
+        let mut traffic = cast.traffic(form);
+        let links = fleet.open_all([Client::new("p".to_owned())], &mut traffic).unwrap();
+        cast.seat_publishers(&mut traffic, &links, false);
+        let mut monitor = Monitor::new(None).unwrap();
+        let mut run = Run::new(&mut fleet, &mut traffic, &mut monitor, Pace::Window(100), 500);
+
+        let waits: Vec<Duration> = (0..5).map(|_| run.send().unwrap()).collect();
+
+        assert_eq!(
+            waits,
+            [Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO, TURN_MAX]
+        );
+        assert_eq!(traffic.tally().published, 500);
+    }
 }

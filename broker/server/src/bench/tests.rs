@@ -28,14 +28,14 @@ fn measured(line: &str, address: SocketAddr) -> anyhow::Result<Report> {
 }
 
 /// A relay on a thread of its own, as long as this lives.
-struct RunningRelay {
-    address: SocketAddr,
+pub(super) struct RunningRelay {
+    pub(super) address: SocketAddr,
     waker: mio::Waker,
     thread: Option<JoinHandle<()>>,
 }
 
 impl RunningRelay {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let mut relay = Relay::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (address, waker) = (relay.address().unwrap(), relay.waker().unwrap());
         let thread = thread::spawn(move || while relay.turn().unwrap() {});

@@ -200,9 +200,10 @@ impl Traffic {
         }
     }
 
-    /// Lets everybody send whose window has room; true if anybody did.
+    /// Lets everybody send whose window has room; true if somebody may go on at once, without any
+    /// socket telling: at QoS 0, who waits for no delivery has room again as soon as all is sent.
     pub(super) fn refill(&mut self, fleet: &mut Fleet) -> Result<bool> {
-        let mut did = false;
+        let mut may_go_on = false;
         let now_ns = fleet.now_ns();
         let mut blocked = Vec::new();
         while let Some(at) = self.may_send.pop() {
@@ -219,11 +220,12 @@ impl Traffic {
                 }
             }
             link.send()?;
-            did = true;
+            let is_blocked = link.is_blocked();
             if let Some(publisher) = self.publishers.get(at)
                 && publisher.copies == 0
                 && publisher.may_send()
             {
+                may_go_on |= !is_blocked;
                 blocked.push(at);
             }
         }
@@ -233,7 +235,7 @@ impl Traffic {
             }
             self.may_send.push(at);
         }
-        Ok(did)
+        Ok(may_go_on)
     }
 
     /// Sends one message that is due at `due_ns`; false if the publisher has to wait for
