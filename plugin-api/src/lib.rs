@@ -11,7 +11,9 @@ mod settings;
 mod verdict;
 
 pub use client::{Client, ClientDescription, Protocol, Transport};
-pub use host::{Disconnect, Host, HostError, LogLevel};
+pub use host::{
+    Disconnect, Host, HostError, HttpError, HttpRequest, HttpResponse, LogLevel, Metric,
+};
 pub use message::{Message, NewMessage, Origin, QoS, Subscription};
 pub use plugin::{About, Hooks, Plugin};
 pub use settings::{FileContent, Settings, SettingsError};

@@ -31,6 +31,8 @@ impl Hooks {
     pub const EVENTS: Self = Self(1 << 7);
     /// [`Plugin::on_timer`].
     pub const TIMER: Self = Self(1 << 8);
+    /// [`Plugin::on_command`].
+    pub const COMMAND: Self = Self(1 << 9);
 
     /// Both sets together.
     #[must_use]
@@ -177,5 +179,20 @@ pub trait Plugin: Send + Sync + 'static {
     /// A timer that it set.
     fn on_timer(&self, name: &str) {
         let _ = name;
+    }
+
+    /// A command of an operator, by the admin interface. `principal` is who sent it, if that is
+    /// known; `args` is JSON, and so should be the answer.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the operator.
+    fn on_command(
+        &self,
+        principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<String, String> {
+        let _ = (principal, args);
+        Err(format!("there is no command `{command}`"))
     }
 }

@@ -261,6 +261,10 @@ impl Broker for Engine {
         all
     }
 
+    fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
+        Self::set_hooks(self, hooks);
+    }
+
     fn invalidate(&self) {
         self.invalidations.fetch_add(1, Ordering::AcqRel);
     }

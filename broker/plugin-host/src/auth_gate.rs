@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time;
 
 use crate::fault::{Fault, caught};
+use crate::service::gone;
 
 /// Where checks that take long are made: off the workers, a few at once, a bounded number waiting.
 #[derive(Debug)]
@@ -37,6 +38,20 @@ impl Deadlines {
     pub(crate) fn within(budget: Duration) -> Self {
         let now = time::Instant::now();
         Self { place: now + budget / 2, answer: now + budget }
+    }
+
+    /// Waits for what is being done elsewhere.
+    pub(crate) async fn wait_for<T>(
+        self,
+        answer: oneshot::Receiver<Result<T, Fault>>,
+    ) -> OffWorker<T> {
+        let began = Instant::now();
+        let answer = match time::timeout_at(self.answer, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(gone()),
+            Err(_) => Err(Fault::late()),
+        };
+        OffWorker::Ran(answer, began.elapsed())
     }
 }
 

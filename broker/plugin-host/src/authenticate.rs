@@ -4,11 +4,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use pintle_mqtt::{ReasonCode, is_mqtt_string};
-use pintle_plugin_api::{Accepted, Answer, AuthVerdict, Credentials, Failure, Limits};
+use pintle_plugin_api::{Accepted, AuthVerdict, Credentials, Failure, Limits};
 use pintle_ports::{
     Admission, AuthOutcome, ConnectAttempt, Identity, Refusal, SessionBounds, Step, Voter,
 };
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::auth_gate::{Deadlines, OffWorker};
@@ -17,10 +18,12 @@ use crate::client_view::ClientView;
 use crate::core::Core;
 use crate::fault::{Fault, caught};
 use crate::hook::Hook;
+use crate::instance::Reply;
 use crate::message_view::from_api_qos;
 use crate::meter::Answered;
 use crate::refusal_code::Carrier;
 use crate::rules::RuleSet;
+use crate::service::gone;
 use crate::slot::{Slot, Stopwatch};
 
 /// Who connects, and with what.
@@ -34,7 +37,15 @@ struct Blocked {
     at: usize,
     permit: Permit,
     took: Duration,
-    work: Box<dyn FnOnce() -> AuthVerdict + Send>,
+    work: Work,
+}
+
+/// What stands between a plugin and its answer.
+enum Work {
+    /// To be done on a blocking thread.
+    Here(Box<dyn FnOnce() -> AuthVerdict + Send>),
+    /// Being done on a thread of the plugin's own.
+    There(oneshot::Receiver<Result<AuthVerdict, Fault>>),
 }
 
 enum Asked {
@@ -56,7 +67,7 @@ impl Core {
         };
         match self.ask_from(0, &attempt) {
             Asked::Settled(outcome) => Step::Done(outcome),
-            Asked::Blocked(blocked) => match self.runtime() {
+            Asked::Blocked(blocked) => match self.shared.runtime() {
                 Some(runtime) => self.wait_for(&runtime, attempt, blocked),
                 None => Step::Done(self.settle_here(&attempt, blocked)),
             },
@@ -65,7 +76,7 @@ impl Core {
 
     fn ask_from(&self, first: usize, attempt: &Attempt) -> Asked {
         for (at, slot) in self.chains.authenticate.iter().enumerate().skip(first) {
-            let now = self.now();
+            let now = self.shared.now();
             let mut watch = Stopwatch::start();
             let Ok(permit) = slot.begin(Hook::Authenticate, now) else {
                 return Asked::Settled(unavailable(slot));
@@ -76,11 +87,15 @@ impl Core {
             });
             let took = watch.lap();
             let verdict = match answer {
-                Ok(Answer::Blocking(work)) => {
-                    let blocked = Blocked { at, permit, took, work };
-                    return Asked::Blocked(blocked);
+                Ok(Reply::Blocking(work)) => {
+                    let work = Work::Here(work);
+                    return Asked::Blocked(Blocked { at, permit, took, work });
                 }
-                Ok(Answer::Now(verdict)) => Ok(verdict),
+                Ok(Reply::Coming(answer)) => {
+                    let work = Work::There(answer);
+                    return Asked::Blocked(Blocked { at, permit, took, work });
+                }
+                Ok(Reply::Now(verdict)) => Ok(verdict),
                 Err(fault) => Err(fault),
             };
             if let Some(outcome) = self.conclude(slot, permit, took, verdict, attempt) {
@@ -110,7 +125,7 @@ impl Core {
                 Ok((Answered::Deny, Some(AuthOutcome::Refuse(refusal))))
             }
         });
-        slot.end(Hook::Authenticate, permit, self.now(), took, answer)
+        slot.end(Hook::Authenticate, permit, self.shared.now(), took, answer)
             .unwrap_or_else(|_| Some(unavailable(slot)))
     }
 
@@ -121,7 +136,10 @@ impl Core {
                 return AuthOutcome::NoAnswer;
             };
             let began = Instant::now();
-            let verdict = slot.in_hook(Hook::Authenticate, |_| caught(blocked.work));
+            let verdict = match blocked.work {
+                Work::Here(work) => slot.in_hook(Hook::Authenticate, |_| caught(work)),
+                Work::There(answer) => answer.blocking_recv().unwrap_or_else(|_| Err(gone())),
+            };
             let took = blocked.took + began.elapsed();
             if let Some(outcome) = self.conclude(slot, blocked.permit, took, verdict, attempt) {
                 return outcome;
@@ -155,7 +173,11 @@ impl Core {
             let Some(slot) = self.chains.authenticate.get(blocked.at) else {
                 return AuthOutcome::NoAnswer;
             };
-            let (verdict, took) = match self.gate.run(deadlines, blocked.work).await {
+            let done = match blocked.work {
+                Work::Here(work) => self.shared.gate.run(deadlines, work).await,
+                Work::There(answer) => deadlines.wait_for(answer).await,
+            };
+            let (verdict, took) = match done {
                 OffWorker::Ran(verdict, took) => (verdict, blocked.took + took),
                 OffWorker::Busy => return AuthOutcome::Refuse(busy(slot)),
             };
@@ -196,7 +218,7 @@ pub(crate) fn failed(slot: &Slot) -> Refusal {
     Refusal {
         reason: ReasonCode::ServerUnavailable,
         message: None,
-        decided_by: Arc::clone(&slot.name),
+        decided_by: Arc::clone(&slot.state.name),
     }
 }
 
@@ -222,7 +244,7 @@ impl Slot {
         let rules = if accepted.rules.is_empty() {
             None
         } else {
-            let rules = RuleSet::compile(&self.name, &accepted.rules, who)?;
+            let rules = RuleSet::compile(&self.state.name, &accepted.rules, who)?;
             Some(Arc::new(rules) as Arc<dyn Voter>)
         };
         Ok(Admission {
@@ -239,7 +261,7 @@ impl Slot {
         Ok(Refusal {
             reason: carrier.check(failure)?,
             message: failure.message.as_deref().map(str::to_owned),
-            decided_by: Arc::clone(&self.name),
+            decided_by: Arc::clone(&self.state.name),
         })
     }
 }

@@ -56,8 +56,8 @@ pub(crate) struct Asked<'a> {
 impl Slot {
     fn vote(&self, asked: &Asked<'_>, watch: &mut Stopwatch) -> Vote {
         let Asked { who, action, now, .. } = *asked;
-        let generation = self.generation.load(Ordering::Acquire);
-        if let Some(vote) = self.decisions.find(who, action, generation, now) {
+        let generation = self.state.generation.load(Ordering::Acquire);
+        if let Some(vote) = self.state.decisions.find(who, action, generation, now) {
             return vote;
         }
         let vote = self.call(Hook::Authorize, now, watch, |instance| {
@@ -66,7 +66,7 @@ impl Slot {
             if let Decision::Allow(hint) | Decision::Deny(_, hint) = &decision
                 && DecisionCache::is_for(hint)
             {
-                self.decisions.keep(who, action, hint, generation, now, &vote)?;
+                self.state.decisions.keep(who, action, hint, generation, now, &vote)?;
             }
             Ok((answered(&vote), vote))
         });
@@ -97,7 +97,7 @@ impl Slot {
 
     /// An error is no answer and so not kept: the next time, the plugin is asked again.
     pub(crate) fn denial_for(&self, fault: &Fault, now: Timestamp) -> Vote {
-        denial(&format!("{}: error: {fault}", self.name), now)
+        denial(&format!("{}: error: {fault}", self.state.name), now)
     }
 
     #[cold]
@@ -109,7 +109,7 @@ impl Slot {
                 None => format!("denied with 0x{:02x}", failure.code),
             },
         };
-        format!("{}: {line}", self.name).into()
+        format!("{}: {line}", self.state.name).into()
     }
 }
 

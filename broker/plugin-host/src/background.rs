@@ -10,48 +10,75 @@ use crate::core::Core;
 use crate::event_queue::Batch;
 use crate::hook::Hook;
 use crate::meter::Answered;
+use crate::shared::Shared;
 use crate::slot::{Slot, Stopwatch};
 
 /// Serves timers, events and errands until `stop` says so or its sender is gone.
-pub(crate) async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
-    core.note_runtime();
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    mut tables: watch::Receiver<Arc<Core>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    shared.note_runtime();
+    // The tasks end when the set is dropped.
     let mut tasks = JoinSet::new();
-    for slot in &core.slots {
-        if slot.has(Hooks::EVENTS) || slot.has(Hooks::TIMER) {
-            tasks.spawn(attend(Arc::clone(&core), Arc::clone(slot)));
+    tasks.spawn(carry_out(Arc::clone(&shared)));
+    tasks.spawn(retry_cohorts(Arc::clone(&shared)));
+    let mut attended: Vec<Arc<Slot>> = Vec::new();
+    loop {
+        let slots = tables.borrow_and_update().slots.clone();
+        attended.retain(|slot| slots.iter().any(|other| Arc::ptr_eq(slot, other)));
+        for slot in slots {
+            let has_work = slot.has(Hooks::EVENTS) || slot.has(Hooks::TIMER);
+            if has_work && !attended.iter().any(|other| Arc::ptr_eq(&slot, other)) {
+                tasks.spawn(attend(Arc::clone(&shared), Arc::clone(&slot)));
+                attended.push(slot);
+            }
+        }
+        tokio::select! {
+            stopped = stop.wait_for(|stopped| *stopped) => {
+                let _ = stopped;
+                return;
+            }
+            changed = tables.changed() => if changed.is_err() {
+                return;
+            },
+            Some(_) = tasks.join_next() => {}
         }
     }
-    tasks.spawn(carry_out(Arc::clone(&core)));
-    tasks.spawn(retry_cohorts(core));
-    // The tasks end when the set is dropped.
-    let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
-/// Tells one plugin of its timers and events, one call at a time, off the workers.
-async fn attend(core: Arc<Core>, slot: Arc<Slot>) {
+/// Tells one plugin of its timers and events, one call at a time, off the workers. One that is
+/// retired still hears of the events that it has.
+async fn attend(shared: Arc<Shared>, slot: Arc<Slot>) {
     loop {
-        let due = slot.timers.take_due(Instant::now());
+        let is_retired = slot.is_retired();
+        let timers = &slot.state.timers;
+        let due = if is_retired { Vec::new() } else { timers.take_due(Instant::now()) };
         let batch = slot.events.take();
         if due.is_empty() && batch.is_none() {
-            match slot.timers.next_due() {
-                None => slot.work.notified().await,
+            if is_retired {
+                return;
+            }
+            match timers.next_due() {
+                None => slot.state.work.notified().await,
                 Some(due) => tokio::select! {
-                    () = slot.work.notified() => {}
+                    () = slot.state.work.notified() => {}
                     () = sleep_until(due) => {}
                 },
             }
             continue;
         }
-        let (core, slot) = (Arc::clone(&core), Arc::clone(&slot));
-        let told = spawn_blocking(move || tell(&core, &slot, &due, batch));
+        let (shared, slot) = (Arc::clone(&shared), Arc::clone(&slot));
+        let told = spawn_blocking(move || tell(&shared, &slot, &due, batch));
         let _ = told.await;
     }
 }
 
-fn tell(core: &Core, slot: &Slot, due: &[String], batch: Option<Batch>) {
+fn tell(shared: &Shared, slot: &Slot, due: &[String], batch: Option<Batch>) {
     for name in due {
         let mut watch = Stopwatch::start();
-        let _ = slot.call(Hook::Timer, core.now(), &mut watch, |instance| {
+        let _ = slot.call(Hook::Timer, shared.now(), &mut watch, |instance| {
             instance.on_timer(name)?;
             Ok((Answered::Done, ()))
         });
@@ -60,7 +87,7 @@ fn tell(core: &Core, slot: &Slot, due: &[String], batch: Option<Batch>) {
         return;
     };
     let mut watch = Stopwatch::start();
-    let told = slot.call(Hook::Events, core.now(), &mut watch, |instance| {
+    let told = slot.call(Hook::Events, shared.now(), &mut watch, |instance| {
         instance.on_events(&batch.events, batch.lost)?;
         Ok((Answered::Done, ()))
     });
@@ -69,13 +96,13 @@ fn tell(core: &Core, slot: &Slot, due: &[String], batch: Option<Batch>) {
     }
 }
 
-async fn carry_out(core: Arc<Core>) {
+async fn carry_out(shared: Arc<Shared>) {
     loop {
-        core.errands.arrived.notified().await;
-        let Some(broker) = core.broker() else {
+        shared.errands.arrived.notified().await;
+        let Some(broker) = shared.broker() else {
             continue;
         };
-        let errands = core.errands.take();
+        let errands = shared.errands.take();
         let done = spawn_blocking(move || {
             for errand in errands {
                 errand.run(&*broker);
@@ -90,16 +117,16 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// A client whose cohort could not be asked is not left with the failure policy for ever: the
 /// generation rises after a while, so that the engine asks again.
-async fn retry_cohorts(core: Arc<Core>) {
+async fn retry_cohorts(shared: Arc<Shared>) {
     let mut back_off = RETRY_MIN;
     let mut last_retry: Option<Instant> = None;
     loop {
-        core.errands.cohort_failed.notified().await;
+        shared.errands.cohort_failed.notified().await;
         let failed_again = last_retry.is_some_and(|last| last.elapsed() < back_off * 2);
         back_off = if failed_again { (back_off * 2).min(RETRY_MAX) } else { RETRY_MIN };
         sleep(back_off).await;
-        if core.errands.take_cohorts_failed() {
-            core.invalidate();
+        if shared.errands.take_cohorts_failed() {
+            shared.invalidate();
             last_retry = Some(Instant::now());
         }
     }

@@ -61,6 +61,13 @@ pub(crate) struct Permit {
     is_trial: bool,
 }
 
+impl Permit {
+    /// Whether the call shows if the plugin works again.
+    pub(crate) const fn is_trial(self) -> bool {
+        self.is_trial
+    }
+}
+
 impl Default for Breaker {
     fn default() -> Self {
         Self {

@@ -17,7 +17,7 @@ impl Hooks for Chain {
     }
 
     fn generation(&self) -> u64 {
-        self.0.generation()
+        self.0.shared.generation()
     }
 
     fn authenticate(&self, attempt: ConnectAttempt) -> Step<AuthOutcome> {

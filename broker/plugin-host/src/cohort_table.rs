@@ -1,4 +1,6 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use foldhash::HashMap;
 use parking_lot::RwLock;
@@ -25,12 +27,12 @@ pub(crate) type Memberships = Arc<[Membership]>;
 #[derive(Debug)]
 pub(crate) struct CohortTable {
     cohorts_max: usize,
+    last_id: Arc<AtomicU32>,
     table: RwLock<Table>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    last_id: u32,
     ids: HashMap<Memberships, Seen>,
     memberships: HashMap<CohortId, Memberships>,
 }
@@ -42,8 +44,9 @@ struct Seen {
 }
 
 impl CohortTable {
-    pub(crate) fn new(cohorts_max: usize) -> Self {
-        Self { cohorts_max, table: RwLock::default() }
+    /// A table that goes on counting at `last_id`, which it shares with the tables before it.
+    pub(crate) fn new(cohorts_max: usize, last_id: Arc<AtomicU32>) -> Self {
+        Self { cohorts_max, last_id, table: RwLock::default() }
     }
 
     /// The number of `memberships`; `None` if there is no room for it.
@@ -63,7 +66,8 @@ impl CohortTable {
                 return None;
             }
         }
-        table.add(memberships.into(), generation)
+        let last = self.last_id.fetch_update(Relaxed, Relaxed, |last| last.checked_add(1)).ok()?;
+        Some(table.add(CohortId(last + 1), memberships.into(), generation))
     }
 
     pub(crate) fn get(&self, cohort: CohortId) -> Option<Memberships> {
@@ -72,12 +76,10 @@ impl CohortTable {
 }
 
 impl Table {
-    fn add(&mut self, memberships: Memberships, generation: u64) -> Option<CohortId> {
-        self.last_id = self.last_id.checked_add(1)?;
-        let id = CohortId(self.last_id);
+    fn add(&mut self, id: CohortId, memberships: Memberships, generation: u64) -> CohortId {
         self.ids.insert(Arc::clone(&memberships), Seen { id, generation });
         self.memberships.insert(id, memberships);
-        Some(id)
+        id
     }
 
     fn forget_before(&mut self, generation: u64) {

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pintle_plugin_api::{AuthExchange, AuthStep};
-use pintle_ports::{AuthProgress, AuthReply, Exchange, Identity, Step};
+use pintle_plugin_api::AuthStep;
+use pintle_ports::{AuthProgress, AuthReply, Exchange as _, Identity, Step};
 
 use crate::auth_gate::{Deadlines, OffWorker};
 use crate::authenticate::{Aborting, busy, failed};
 use crate::breaker::Permit;
 use crate::client_view::ClientView;
 use crate::core::Core;
-use crate::fault::{Fault, caught};
+use crate::fault::Fault;
 use crate::hook::Hook;
+use crate::instance::Exchange;
 use crate::meter::Answered;
 use crate::refusal_code::Carrier;
 use crate::slot::{Slot, Stopwatch};
@@ -21,7 +22,7 @@ struct HostedExchange {
     slot: Arc<Slot>,
     who: Arc<Identity>,
     reauth: bool,
-    exchange: Box<dyn AuthExchange>,
+    exchange: Box<dyn Exchange>,
 }
 
 impl Core {
@@ -34,11 +35,12 @@ impl Core {
         reauth: bool,
     ) -> Option<Step<AuthProgress>> {
         let owns = |slot: &&Arc<Slot>| {
-            slot.has(Hook::EnhancedAuth.flag()) && slot.about.auth_methods.contains(&method)
+            slot.has(Hook::EnhancedAuth.flag())
+                && slot.about().auth_methods.iter().any(|owned| owned == method)
         };
         let slot = self.slots.iter().find(owns)?;
         let begun =
-            slot.call(Hook::EnhancedAuth, self.now(), &mut Stopwatch::start(), |instance| {
+            slot.call(Hook::EnhancedAuth, self.shared.now(), &mut Stopwatch::start(), |instance| {
                 let exchange = instance.auth_begin(&ClientView(who), method, reauth)?;
                 Ok((Answered::Done, exchange))
             });
@@ -57,12 +59,12 @@ impl Core {
     }
 }
 
-impl Exchange for HostedExchange {
+impl pintle_ports::Exchange for HostedExchange {
     fn step(self: Box<Self>, data: AuthReply) -> Step<AuthProgress> {
-        let Ok(permit) = self.slot.begin(Hook::EnhancedAuth, self.core.now()) else {
+        let Ok(permit) = self.slot.begin(Hook::EnhancedAuth, self.core.shared.now()) else {
             return Step::Done(AuthProgress::Refuse(failed(&self.slot)));
         };
-        let Some(runtime) = self.core.runtime() else {
+        let Some(runtime) = self.core.shared.runtime() else {
             return Step::Done(self.step_here(permit, data));
         };
         let gone = failed(&self.slot);
@@ -75,8 +77,7 @@ impl HostedExchange {
     fn step_here(mut self: Box<Self>, permit: Permit, data: AuthReply) -> AuthProgress {
         let began = Instant::now();
         let slot = Arc::clone(&self.slot);
-        let step =
-            slot.in_hook(Hook::EnhancedAuth, |_| caught(|| self.exchange.step(data.as_deref())));
+        let step = slot.in_hook(Hook::EnhancedAuth, |_| self.exchange.step(data.as_deref()));
         self.progress(permit, began.elapsed(), step)
     }
 
@@ -84,14 +85,14 @@ impl HostedExchange {
         let deadlines = Deadlines::within(self.slot.budgets.auth_step);
         let (core, slot) = (Arc::clone(&self.core), Arc::clone(&self.slot));
         let work = move || {
-            let step = caught(|| self.exchange.step(data.as_deref()));
+            let step = self.exchange.step(data.as_deref());
             (self, step)
         };
-        match core.gate.run(deadlines, work).await {
+        match core.shared.gate.run(deadlines, work).await {
             OffWorker::Ran(Ok((hosted, step)), took) => hosted.progress(permit, took, step),
             OffWorker::Ran(Err(fault), took) => {
                 let answer = Err::<(Answered, ()), _>(fault);
-                let _ = slot.end(Hook::EnhancedAuth, permit, core.now(), took, answer);
+                let _ = slot.end(Hook::EnhancedAuth, permit, core.shared.now(), took, answer);
                 AuthProgress::Refuse(failed(&slot))
             }
             OffWorker::Busy => AuthProgress::Refuse(busy(&slot)),
@@ -106,7 +107,7 @@ impl HostedExchange {
     ) -> AuthProgress {
         let (core, slot) = (Arc::clone(&self.core), Arc::clone(&self.slot));
         let answer = step.and_then(|step| self.checked(step));
-        slot.end(Hook::EnhancedAuth, permit, core.now(), took, answer)
+        slot.end(Hook::EnhancedAuth, permit, core.shared.now(), took, answer)
             .unwrap_or_else(|_| AuthProgress::Refuse(failed(&slot)))
     }
 

@@ -93,4 +93,43 @@ pub enum LoadError {
         /// What it says.
         error: SettingsError,
     },
+    /// A script or component can not be run.
+    #[error("plugin `{plugin}`: {why}")]
+    Code {
+        /// The plugin's name.
+        plugin: String,
+        /// What is wrong, with file and line where that is known.
+        why: String,
+    },
+    /// There is no plugin of this name.
+    #[error("there is no plugin named `{name}`{}", list_of(.known))]
+    NoSuchPlugin {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A plugin has not been replaced, and so has nothing to go back to.
+    #[error("plugin `{plugin}` has no earlier generation to go back to")]
+    NothingBefore {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// A plugin failed one of its own cases.
+    #[error("plugin `{plugin}` fails its own case `{case}`: {why}")]
+    Case {
+        /// The plugin's name.
+        plugin: String,
+        /// The name of the case.
+        case: String,
+        /// What was expected and what came.
+        why: String,
+    },
+}
+
+fn list_of(names: &[String]) -> String {
+    match names {
+        [] => ": there are none".to_owned(),
+        names => format!("; there are: {}", names.join(", ")),
+    }
 }

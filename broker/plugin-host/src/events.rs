@@ -34,7 +34,7 @@ impl Core {
             return;
         };
         let hears = |slot: &&std::sync::Arc<crate::slot::Slot>| {
-            slot.has(api::Hooks::EVENTS) && slot.about.events.contains(*named)
+            slot.has(api::Hooks::EVENTS) && slot.about().events.contains(*named)
         };
         let mut stamped = None;
         for slot in self.slots.iter().filter(hears) {
@@ -43,7 +43,7 @@ impl Core {
                 event: translated(event),
             });
             if slot.events.push(stamped.clone()) {
-                slot.work.notify_one();
+                slot.state.work.notify_one();
             }
         }
     }

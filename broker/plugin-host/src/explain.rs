@@ -41,7 +41,7 @@ pub struct VoterAnswer {
 impl Core {
     /// Asks everybody afresh: neither caches nor figures take part. An open breaker does.
     pub(crate) fn explain(&self, who: &Identity, action: Action<'_>) -> Explanation {
-        let now = self.now();
+        let now = self.shared.now();
         let mut tally = Tally::new();
         let mut voters = Vec::new();
         let mut count = |vote: Vote, voter: VoterAnswer| {
@@ -95,7 +95,7 @@ impl Slot {
             }
             Err(fault) => (self.denial_for(&fault, asked.now), format!("error: {fault}")),
         };
-        let voter = self.name.to_string();
+        let voter = self.state.name.to_string();
         (vote, VoterAnswer { voter, answer, line })
     }
 }

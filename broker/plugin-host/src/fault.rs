@@ -18,17 +18,29 @@ pub enum ErrorKind {
     Bound,
     /// It was not asked, because it failed too often.
     BreakerOpen,
+    /// Its script raised an error, or its component trapped.
+    Trap,
+    /// It used more memory than it may.
+    Memory,
+    /// It had used its share of the worker's time.
+    Share,
+    /// The host itself was at fault.
+    Internal,
 }
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Panic,
         Self::Late,
         Self::IllegalCode,
         Self::InvalidAnswer,
         Self::Bound,
         Self::BreakerOpen,
+        Self::Trap,
+        Self::Memory,
+        Self::Share,
+        Self::Internal,
     ];
 
     /// Its name in figures and logs.
@@ -40,6 +52,10 @@ impl ErrorKind {
             Self::InvalidAnswer => "invalid-answer",
             Self::Bound => "bound",
             Self::BreakerOpen => "breaker-open",
+            Self::Trap => "trap",
+            Self::Memory => "memory",
+            Self::Share => "share",
+            Self::Internal => "internal",
         }
     }
 }

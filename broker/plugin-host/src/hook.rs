@@ -25,11 +25,13 @@ pub enum Hook {
     Events,
     /// `on_timer`.
     Timer,
+    /// `on_command`.
+    Command,
 }
 
 impl Hook {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Authenticate,
         Self::EnhancedAuth,
         Self::Authorize,
@@ -40,6 +42,7 @@ impl Hook {
         Self::Deliver,
         Self::Events,
         Self::Timer,
+        Self::Command,
     ];
 
     /// Its name in figures and logs, which is that of the plugin's method.
@@ -55,6 +58,7 @@ impl Hook {
             Self::Deliver => "on_deliver",
             Self::Events => "on_events",
             Self::Timer => "on_timer",
+            Self::Command => "on_command",
         }
     }
 
@@ -70,12 +74,13 @@ impl Hook {
             Self::Cohort | Self::Deliver => Hooks::DELIVER,
             Self::Events => Hooks::EVENTS,
             Self::Timer => Hooks::TIMER,
+            Self::Command => Hooks::COMMAND,
         }
     }
 
     /// Whether the engine's own thread makes the call.
     pub(crate) const fn is_on_worker(self) -> bool {
-        !matches!(self, Self::Events | Self::Timer)
+        !matches!(self, Self::Events | Self::Timer | Self::Command)
     }
 }
 

@@ -1,6 +1,8 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use pintle_plugin_api::{Settings, SettingsError};
 use pintle_ports::{Action, Broker, Hooks, Identity};
 use tokio::sync::watch;
@@ -8,21 +10,29 @@ use tracing::error;
 
 use crate::background;
 use crate::chain::Chain;
-use crate::core::{Chains, Core, CoreTerms};
+use crate::code::Code;
+use crate::core::{Chains, Core};
 use crate::error::LoadError;
 use crate::explain::Explanation;
 use crate::hook::Hook;
-use crate::load::load;
+use crate::load::{Listing, load, slot_of, table};
+use crate::meter::Answered;
 use crate::plugin_handle::PluginHandle;
-use crate::slot::{PluginStats, Slot};
-use crate::spec::ChainSpec;
+use crate::roster::{Entry, Roster};
+use crate::shared::Shared;
+use crate::slot::{PluginStats, Slot, Stopwatch};
+use crate::spec::{ChainSpec, PluginSpec};
 
 /// The plugins of a broker. The engine sees them as [`PluginHost::hooks`]; this is the side for the
-/// server: it starts them, feeds them settings, and asks how they are.
+/// server: it starts them, feeds them settings, replaces them, and asks how they are.
 ///
 /// Dropping it ends what runs in the background and lets go of the broker.
 pub struct PluginHost {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
+    table: watch::Sender<Arc<Core>>,
+    roster: Mutex<Roster>,
+    /// Held while plugins are added, replaced or taken out: one such change at a time.
+    changes: Mutex<()>,
     stop: watch::Sender<bool>,
     is_started: AtomicBool,
 }
@@ -33,17 +43,34 @@ pub struct PluginInfo {
     /// Its name in the configuration.
     pub name: String,
     /// What it calls itself.
-    pub plugin: &'static str,
+    pub plugin: String,
     /// Its version.
-    pub version: &'static str,
-    /// What runs it: `native`.
+    pub version: String,
+    /// What runs it: `native`, `lua`, `wasm`.
     pub kind: &'static str,
+    /// The file of a script or component.
+    pub path: Option<PathBuf>,
     /// The hooks it has.
     pub hooks: Vec<Hook>,
     /// The topics it wants; empty for all.
     pub topics: Vec<String>,
     /// Rises with new settings and with each time it takes its decisions back.
     pub generation: u64,
+    /// Counts its code: 1 for what was loaded first.
+    pub code_generation: u64,
+    /// Whether it is asked at all.
+    pub enabled: bool,
+    /// Whether there is an earlier generation to go back to.
+    pub can_roll_back: bool,
+}
+
+/// What a change of plugins came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// The plugin as it is now.
+    pub info: PluginInfo,
+    /// Whether one of its name was there before.
+    pub replaced: bool,
 }
 
 impl PluginHost {
@@ -56,34 +83,42 @@ impl PluginHost {
     /// # Errors
     /// The first thing that is wrong, with the name of the plugin and the key to mend.
     pub fn load(spec: ChainSpec) -> Result<Self, LoadError> {
+        let (core, roster) = load(spec)?;
         Ok(Self {
-            core: Arc::new(load(spec)?),
+            shared: Arc::clone(&core.shared),
+            table: watch::Sender::new(core),
+            roster: Mutex::new(roster),
+            changes: Mutex::new(()),
             stop: watch::Sender::new(false),
             is_started: AtomicBool::new(false),
         })
     }
 
+    fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.table.borrow())
+    }
+
     /// The plugins as the engine sees them.
     pub fn hooks(&self) -> Arc<dyn Hooks> {
-        Arc::new(Chain(Arc::clone(&self.core)))
+        Arc::new(Chain(self.core()))
     }
 
     /// Lets plugins act on `broker`, and starts them, the first time this is called.
     pub fn connect_broker(&self, broker: Arc<dyn Broker>) {
-        self.core.note_runtime();
-        self.core.set_broker(Some(broker));
+        self.shared.note_runtime();
+        self.shared.set_broker(Some(broker));
         if self.is_started.swap(true, Ordering::AcqRel) {
             return;
         }
-        for slot in &self.core.slots {
-            let handle = PluginHandle {
-                core: Arc::downgrade(&self.core),
-                plugin: slot.id,
-                name: Arc::clone(&slot.name),
-            };
-            if let Err(fault) = slot.instance.start(Arc::new(handle)) {
-                error!(plugin = &*slot.name, error = %fault, "A plugin failed to start.");
-            }
+        for slot in &self.core().slots {
+            self.start(slot);
+        }
+    }
+
+    fn start(&self, slot: &Slot) {
+        let handle = PluginHandle::new(&self.shared, &slot.state);
+        if let Err(fault) = slot.instance.start(Arc::new(handle)) {
+            error!(plugin = &*slot.state.name, error = %fault, "A plugin failed to start.");
         }
     }
 
@@ -91,13 +126,13 @@ impl PluginHost {
     /// with time enabled; plugins are called on its blocking threads. Ends with
     /// [`PluginHost::shutdown`] or when the host is dropped.
     pub fn run(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
-        background::run(Arc::clone(&self.core), self.stop.subscribe())
+        background::run(Arc::clone(&self.shared), self.table.subscribe(), self.stop.subscribe())
     }
 
     /// Ends [`PluginHost::run`] and lets go of the broker. The hooks still answer.
     pub fn shutdown(&self) {
         self.stop.send_replace(true);
-        self.core.set_broker(None);
+        self.shared.set_broker(None);
     }
 
     /// Gives the plugin named `name` new settings. What was derived from the old ones is asked
@@ -106,35 +141,212 @@ impl PluginHost {
     /// # Errors
     /// What the plugin says against them; the old ones stay in force.
     pub fn reconfigure(&self, name: &str, settings: &Settings) -> Result<(), SettingsError> {
-        let Some(slot) = self.core.slot_named(name) else {
+        let core = self.core();
+        let Some(slot) = core.slot_named(name) else {
             let what = format!("there is no plugin named `{name}`");
             return Err(SettingsError::new(what));
         };
         slot.instance.configure(settings)?;
-        slot.forget_decisions();
-        self.core.invalidate();
+        if let Some(entry) = self.roster.lock().entry_mut(name) {
+            entry.spec.settings = settings.clone();
+        }
+        slot.state.forget_decisions();
+        self.shared.invalidate();
+        Ok(())
+    }
+
+    /// Adds a plugin, or puts it in the place of the one of its name, while the broker runs. Every
+    /// connection is under the new one from its next read batch on; calls under way are finished by
+    /// the old one.
+    ///
+    /// # Errors
+    /// What is wrong with it; whatever ran before goes on.
+    pub fn install(&self, spec: PluginSpec) -> Result<Installed, LoadError> {
+        let _one_at_a_time = self.changes.lock();
+        self.install_spec(spec)
+    }
+
+    fn install_spec(&self, spec: PluginSpec) -> Result<Installed, LoadError> {
+        let known = self.roster.lock().entry(&spec.name).map(|entry| entry.id);
+        let free = || self.roster.lock().free_id();
+        let id =
+            known.or_else(free).ok_or(LoadError::TooMany { count: usize::from(u16::MAX) + 1 })?;
+        let slot = Arc::new(slot_of(&self.shared, id, &spec)?);
+        let name = spec.name.clone();
+        self.change(|roster| {
+            match roster.entry_mut(&name) {
+                Some(entry) => {
+                    entry.previous = Some(std::mem::replace(&mut entry.spec, spec));
+                    if let Some(old) = &entry.slot {
+                        slot.state.timers.adopt(&old.state.timers);
+                    }
+                    entry.slot = Some(Arc::clone(&slot));
+                    entry.code_generation += 1;
+                }
+                None => {
+                    let slot = Some(Arc::clone(&slot));
+                    roster.entries.push(Entry {
+                        id,
+                        spec,
+                        previous: None,
+                        slot,
+                        code_generation: 1,
+                    });
+                }
+            }
+            Ok(())
+        })?;
+        let info = self.info(&name)?;
+        Ok(Installed { info, replaced: known.is_some() })
+    }
+
+    /// Stops asking a plugin, and keeps it.
+    ///
+    /// # Errors
+    /// If there is none of this name.
+    pub fn disable(&self, name: &str) -> Result<PluginInfo, LoadError> {
+        let _one_at_a_time = self.changes.lock();
+        self.change(|roster| {
+            entry_of(roster, name)?.slot = None;
+            Ok(())
+        })?;
+        self.info(name)
+    }
+
+    /// Asks a plugin again that was disabled.
+    ///
+    /// # Errors
+    /// If there is none of this name, or it can no longer be loaded.
+    pub fn enable(&self, name: &str) -> Result<PluginInfo, LoadError> {
+        let _one_at_a_time = self.changes.lock();
+        let (id, spec) = {
+            let mut roster = self.roster.lock();
+            let entry = entry_of(&mut roster, name)?;
+            if entry.slot.is_some() {
+                drop(roster);
+                return self.info(name);
+            }
+            (entry.id, entry.spec.clone())
+        };
+        let slot = Arc::new(slot_of(&self.shared, id, &spec)?);
+        self.change(|roster| {
+            entry_of(roster, name)?.slot = Some(slot);
+            Ok(())
+        })?;
+        self.info(name)
+    }
+
+    /// Takes a plugin out.
+    ///
+    /// # Errors
+    /// If there is none of this name.
+    pub fn remove(&self, name: &str) -> Result<(), LoadError> {
+        let _one_at_a_time = self.changes.lock();
+        self.change(|roster| {
+            let id = entry_of(roster, name)?.id;
+            roster.entries.retain(|entry| entry.id != id);
+            Ok(())
+        })
+    }
+
+    /// Puts the generation before the present one in its place.
+    ///
+    /// # Errors
+    /// If there is none, or it can no longer be loaded.
+    pub fn roll_back(&self, name: &str) -> Result<Installed, LoadError> {
+        let _one_at_a_time = self.changes.lock();
+        let previous = entry_of(&mut self.roster.lock(), name)?.previous.clone();
+        let plugin = || name.to_owned();
+        let spec = previous.ok_or_else(|| LoadError::NothingBefore { plugin: plugin() })?;
+        self.install_spec(spec)
+    }
+
+    /// The configuration of a plugin as it is now.
+    ///
+    /// # Errors
+    /// If there is none of this name.
+    pub fn spec(&self, name: &str) -> Result<PluginSpec, LoadError> {
+        Ok(entry_of(&mut self.roster.lock(), name)?.spec.clone())
+    }
+
+    /// Makes one change of the roster and puts the table that comes of it in force; on an error
+    /// the roster is as before.
+    fn change(
+        &self,
+        make: impl FnOnce(&mut Roster) -> Result<(), LoadError>,
+    ) -> Result<(), LoadError> {
+        let old = self.core();
+        let mut roster = self.roster.lock();
+        let mut changed = roster.clone();
+        make(&mut changed)?;
+        let core = Arc::new(table(&self.shared, &changed, Listing::Lenient)?);
+        *roster = changed;
+        drop(roster);
+        let is_in = |slots: &[Arc<Slot>], one| slots.iter().any(|slot| Arc::ptr_eq(slot, one));
+        if self.is_started.load(Ordering::Acquire) {
+            for slot in core.slots.iter().filter(|slot| !is_in(&old.slots, slot)) {
+                self.start(slot);
+            }
+        }
+        self.table.send_replace(Arc::clone(&core));
+        if let Some(broker) = self.shared.broker() {
+            broker.set_hooks(Arc::new(Chain(Arc::clone(&core))));
+        }
+        self.shared.invalidate();
+        for slot in old.slots.iter().filter(|slot| !is_in(&core.slots, slot)) {
+            slot.retire();
+        }
         Ok(())
     }
 
     /// Who would say what on `action`, and what would come of it.
     pub fn explain(&self, who: &Identity, action: Action<'_>) -> Explanation {
-        self.core.explain(who, action)
+        self.core().explain(who, action)
+    }
+
+    /// Gives a plugin a command. Its answer, or its refusal, is the inner result.
+    ///
+    /// # Errors
+    /// If there is no such plugin, it takes no commands, or it fails.
+    pub fn command(
+        &self,
+        name: &str,
+        principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<Result<String, String>, LoadError> {
+        let core = self.core();
+        let fault = |why: String| LoadError::Code { plugin: name.to_owned(), why };
+        let slot = core.slot_named(name).ok_or_else(|| no_such(&self.roster.lock(), name))?;
+        if !slot.has(Hook::Command.flag()) {
+            return Err(fault("it takes no commands".to_owned()));
+        }
+        let mut watch = Stopwatch::start();
+        let answer = slot.call(Hook::Command, self.shared.now(), &mut watch, |instance| {
+            Ok((Answered::Done, instance.on_command(principal, command, args)?))
+        });
+        answer.map_err(|error| fault(error.to_string()))
     }
 
     /// The plugins, in order of appearance.
     pub fn list(&self) -> Vec<PluginInfo> {
-        self.core.slots.iter().map(|slot| info_of(slot)).collect()
+        self.roster.lock().entries.iter().map(info_of).collect()
     }
 
-    /// The figures of all plugins, in order of appearance.
+    fn info(&self, name: &str) -> Result<PluginInfo, LoadError> {
+        Ok(info_of(entry_of(&mut self.roster.lock(), name)?))
+    }
+
+    /// The figures of all plugins that are asked, in order of appearance.
     pub fn stats(&self) -> Vec<PluginStats> {
-        let now = self.core.now();
-        self.core.slots.iter().map(|slot| slot.stats(now)).collect()
+        let now = self.shared.now();
+        self.core().slots.iter().map(|slot| slot.stats(now)).collect()
     }
 
     /// Whether a plugin decides who connects, by password or by enhanced authentication.
     pub fn has_authenticator(&self) -> bool {
-        self.core.interest.authenticate || self.core.interest.enhanced_auth
+        let interest = self.core().interest;
+        interest.authenticate || interest.enhanced_auth
     }
 }
 
@@ -144,23 +356,39 @@ impl Drop for PluginHost {
     }
 }
 
-fn info_of(slot: &Slot) -> PluginInfo {
-    let named = Hook::ALL.into_iter().filter(|hook| slot.has(hook.flag()));
+fn entry_of<'a>(roster: &'a mut Roster, name: &str) -> Result<&'a mut Entry, LoadError> {
+    let missing = no_such(roster, name);
+    roster.entry_mut(name).ok_or(missing)
+}
+
+fn no_such(roster: &Roster, name: &str) -> LoadError {
+    let known = roster.entries.iter().map(|entry| entry.spec.name.clone()).collect();
+    LoadError::NoSuchPlugin { name: name.to_owned(), known }
+}
+
+fn info_of(entry: &Entry) -> PluginInfo {
+    let slot = entry.slot.as_deref();
+    let has = |hook: &Hook| slot.is_some_and(|slot| slot.has(hook.flag()));
     PluginInfo {
-        name: slot.name.to_string(),
-        plugin: slot.about.name,
-        version: slot.about.version,
-        kind: slot.instance.kind(),
-        hooks: named.collect(),
-        topics: slot.topics.texts().map(str::to_owned).collect(),
-        generation: slot.generation.load(Ordering::Acquire),
+        name: entry.spec.name.clone(),
+        plugin: slot.map_or_else(String::new, |slot| slot.about().name.clone()),
+        version: slot.map_or_else(String::new, |slot| slot.about().version.clone()),
+        kind: entry.spec.code.kind(),
+        path: match &entry.spec.code {
+            Code::Native(_) => None,
+            Code::Lua(script) | Code::Wasm(script) => Some(script.path.clone()),
+        },
+        hooks: Hook::ALL.into_iter().filter(has).collect(),
+        topics: entry.spec.topics.clone(),
+        generation: slot.map_or(0, |slot| slot.state.generation.load(Ordering::Acquire)),
+        code_generation: entry.code_generation,
+        enabled: slot.is_some(),
+        can_roll_back: entry.previous.is_some(),
     }
 }
 
 /// Hooks with no plugin at all, for tests and embedding.
 pub fn no_hooks() -> Arc<dyn Hooks> {
-    let spec = ChainSpec::default();
-    let terms = CoreTerms::of(&spec);
-    let core = Core::new(Vec::new(), Chains::default(), &terms);
-    Arc::new(Chain(Arc::new(core)))
+    let shared = Arc::new(Shared::new(&ChainSpec::default()));
+    Arc::new(Chain(Arc::new(Core::new(shared, Vec::new(), Chains::default()))))
 }

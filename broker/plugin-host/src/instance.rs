@@ -1,36 +1,79 @@
 use std::sync::Arc;
 
 use pintle_plugin_api::{
-    Action, Answer, AuthExchange, AuthVerdict, Client, Credentials, Decision, DeliverVerdict, Host,
-    Message, Origin, Plugin, PublishVerdict, Settings, SettingsError, StampedEvent,
-    SubscribeVerdict, Subscription,
+    Action, Answer, AuthExchange, AuthStep, AuthVerdict, Client, Credentials, Decision,
+    DeliverVerdict, EventKinds, Hooks, Host, Message, Origin, Plugin, PublishVerdict, Settings,
+    SettingsError, StampedEvent, SubscribeVerdict, Subscription,
 };
+use tokio::sync::oneshot;
 
+use crate::code::{Script, ScriptLimits};
 use crate::fault::{Fault, caught};
+use crate::spec::Budgets;
+
+/// What an instance says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Abilities {
+    /// What it calls itself.
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) hooks: Hooks,
+    pub(crate) events: EventKinds,
+    pub(crate) auth_methods: Vec<String>,
+}
+
+/// What a script is put on stage with.
+pub(crate) struct Stage {
+    /// The plugin's name in the configuration.
+    pub(crate) name: Arc<str>,
+    pub(crate) script: Script,
+    pub(crate) settings: Settings,
+    pub(crate) budgets: Budgets,
+    pub(crate) limits: ScriptLimits,
+    /// What it may ask for. Checks grants itself; refuses what cannot be done while the plugin is
+    /// still on stage.
+    pub(crate) host: Arc<dyn Host>,
+}
+
+/// An answer now or later.
+pub(crate) enum Reply<T> {
+    /// Known at once.
+    Now(T),
+    /// Work for the blocking threads, a few at once.
+    Blocking(Box<dyn FnOnce() -> T + Send>),
+    /// Comes from a thread of the plugin's own.
+    Coming(oneshot::Receiver<Result<T, Fault>>),
+}
+
+/// An exchange of enhanced authentication. Its steps are run off the workers.
+pub(crate) trait Exchange: Send {
+    /// The client's next Authentication Data.
+    fn step(&mut self, data: Option<&[u8]>) -> Result<AuthStep, Fault>;
+}
 
 /// What stands in a slot: it answers the hooks, or fails in a way that can be counted.
 ///
 /// Order, policy, breaker and figures are the same for every kind of instance; they are kept
 /// outside, in the slot.
 pub(crate) trait Instance: Send + Sync {
-    /// `native`.
-    fn kind(&self) -> &'static str;
+    fn about(&self) -> &Abilities;
 
     fn configure(&self, settings: &Settings) -> Result<(), SettingsError>;
+    /// The broker is about to serve. A script has had its host since it was put on stage.
     fn start(&self, host: Arc<dyn Host>) -> Result<(), Fault>;
 
     fn authenticate(
         &self,
         client: &dyn Client,
         credentials: &Credentials,
-    ) -> Result<Answer<AuthVerdict>, Fault>;
+    ) -> Result<Reply<AuthVerdict>, Fault>;
 
     fn auth_begin(
         &self,
         client: &dyn Client,
         method: &str,
         reauth: bool,
-    ) -> Result<Option<Box<dyn AuthExchange>>, Fault>;
+    ) -> Result<Option<Box<dyn Exchange>>, Fault>;
 
     fn authorize(&self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault>;
     fn explain(&self, client: &dyn Client, action: &Action<'_>) -> Result<Option<String>, Fault>;
@@ -53,31 +96,72 @@ pub(crate) trait Instance: Send + Sync {
     fn on_deliver(&self, cohort: &str, message: &Message<'_>) -> Result<DeliverVerdict, Fault>;
     fn on_events(&self, events: &[StampedEvent], lost: u64) -> Result<(), Fault>;
     fn on_timer(&self, name: &str) -> Result<(), Fault>;
+
+    /// An operator's command. The inner error is the plugin's answer, not a fault.
+    fn on_command(
+        &self,
+        principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<Result<String, String>, Fault>;
+
+    /// Makes what is kept between calls afresh, before a call that tries whether it works again.
+    fn renew(&self) {}
 }
 
 /// A plugin linked into the broker. It has no deadline: a call is as long as it takes.
-pub(crate) struct Native(pub(crate) Arc<dyn Plugin>);
+pub(crate) struct Native {
+    plugin: Arc<dyn Plugin>,
+    about: Abilities,
+}
+
+impl Native {
+    /// # Errors
+    /// If it panics when asked what it is.
+    pub(crate) fn new(plugin: Arc<dyn Plugin>) -> Result<Self, Fault> {
+        let about = caught(|| plugin.about())?;
+        let about = Abilities {
+            name: about.name.to_owned(),
+            version: about.version.to_owned(),
+            hooks: about.hooks,
+            events: about.events,
+            auth_methods: about.auth_methods.iter().map(|&method| method.to_owned()).collect(),
+        };
+        Ok(Self { plugin, about })
+    }
+}
+
+struct NativeExchange(Box<dyn AuthExchange>);
+
+impl Exchange for NativeExchange {
+    fn step(&mut self, data: Option<&[u8]>) -> Result<AuthStep, Fault> {
+        caught(|| self.0.step(data))
+    }
+}
 
 impl Instance for Native {
-    fn kind(&self) -> &'static str {
-        "native"
+    fn about(&self) -> &Abilities {
+        &self.about
     }
 
     fn configure(&self, settings: &Settings) -> Result<(), SettingsError> {
-        caught(|| self.0.configure(settings))
+        caught(|| self.plugin.configure(settings))
             .unwrap_or_else(|fault| Err(SettingsError::new(fault.to_string())))
     }
 
     fn start(&self, host: Arc<dyn Host>) -> Result<(), Fault> {
-        caught(|| self.0.start(host))
+        caught(|| self.plugin.start(host))
     }
 
     fn authenticate(
         &self,
         client: &dyn Client,
         credentials: &Credentials,
-    ) -> Result<Answer<AuthVerdict>, Fault> {
-        caught(|| self.0.authenticate(client, credentials))
+    ) -> Result<Reply<AuthVerdict>, Fault> {
+        Ok(match caught(|| self.plugin.authenticate(client, credentials))? {
+            Answer::Now(verdict) => Reply::Now(verdict),
+            Answer::Blocking(work) => Reply::Blocking(work),
+        })
     }
 
     fn auth_begin(
@@ -85,16 +169,17 @@ impl Instance for Native {
         client: &dyn Client,
         method: &str,
         reauth: bool,
-    ) -> Result<Option<Box<dyn AuthExchange>>, Fault> {
-        caught(|| self.0.auth_begin(client, method, reauth))
+    ) -> Result<Option<Box<dyn Exchange>>, Fault> {
+        let begun = caught(|| self.plugin.auth_begin(client, method, reauth))?;
+        Ok(begun.map(|exchange| Box::new(NativeExchange(exchange)) as Box<dyn Exchange>))
     }
 
     fn authorize(&self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
-        caught(|| self.0.authorize(client, action))
+        caught(|| self.plugin.authorize(client, action))
     }
 
     fn explain(&self, client: &dyn Client, action: &Action<'_>) -> Result<Option<String>, Fault> {
-        caught(|| self.0.explain(client, action))
+        caught(|| self.plugin.explain(client, action))
     }
 
     fn on_publish(
@@ -103,7 +188,7 @@ impl Instance for Native {
         client: Option<&dyn Client>,
         message: &Message<'_>,
     ) -> Result<PublishVerdict, Fault> {
-        caught(|| self.0.on_publish(origin, client, message))
+        caught(|| self.plugin.on_publish(origin, client, message))
     }
 
     fn on_subscribe(
@@ -111,26 +196,34 @@ impl Instance for Native {
         client: &dyn Client,
         subscription: &Subscription,
     ) -> Result<SubscribeVerdict, Fault> {
-        caught(|| self.0.on_subscribe(client, subscription))
+        caught(|| self.plugin.on_subscribe(client, subscription))
     }
 
     fn on_unsubscribe(&self, client: &dyn Client, filter: &str) -> Result<Option<String>, Fault> {
-        caught(|| self.0.on_unsubscribe(client, filter))
+        caught(|| self.plugin.on_unsubscribe(client, filter))
     }
 
     fn cohort(&self, client: &dyn Client) -> Result<Option<String>, Fault> {
-        caught(|| self.0.cohort(client))
+        caught(|| self.plugin.cohort(client))
     }
 
     fn on_deliver(&self, cohort: &str, message: &Message<'_>) -> Result<DeliverVerdict, Fault> {
-        caught(|| self.0.on_deliver(cohort, message))
+        caught(|| self.plugin.on_deliver(cohort, message))
     }
 
     fn on_events(&self, events: &[StampedEvent], lost: u64) -> Result<(), Fault> {
-        caught(|| self.0.on_events(events, lost))
+        caught(|| self.plugin.on_events(events, lost))
     }
 
     fn on_timer(&self, name: &str) -> Result<(), Fault> {
-        caught(|| self.0.on_timer(name))
+        caught(|| self.plugin.on_timer(name))
+    }
+    fn on_command(
+        &self,
+        principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<Result<String, String>, Fault> {
+        caught(|| self.plugin.on_command(principal, command, args))
     }
 }

@@ -11,6 +11,7 @@ mod background;
 mod breaker;
 mod chain;
 mod client_view;
+mod code;
 mod cohort_table;
 mod core;
 mod decision_cache;
@@ -25,29 +26,40 @@ mod hook;
 mod host;
 mod instance;
 mod load;
+#[cfg(feature = "lua")]
+mod lua;
 mod made_message;
 mod message_view;
 mod meter;
 mod on_deliver;
 mod on_publish;
 mod on_subscribe;
+mod per_thread;
 mod plugin_handle;
+mod plugin_state;
 mod refusal_code;
+mod roster;
 mod rules;
+mod service;
+mod shared;
 mod slot;
 mod spec;
+mod ticker;
 mod timers;
 mod topic_set;
+#[cfg(feature = "wasm")]
+mod wasm;
 
 pub use breaker::BreakerState;
+pub use code::{Code, Script, ScriptLimits};
 pub use error::LoadError;
 pub use explain::{Explanation, VoterAnswer};
 pub use fault::ErrorKind;
 pub use hook::Hook;
-pub use host::{PluginHost, PluginInfo, no_hooks};
+pub use host::{Installed, PluginHost, PluginInfo, no_hooks};
 pub use meter::HookStats;
 pub use slot::PluginStats;
 pub use spec::{
-    Budgets, ChainSpec, DeliverErrorPolicy, ErrorPolicy, Grants, HookOrder, PluginSpec,
+    Budgets, ChainSpec, DeliverErrorPolicy, ErrorPolicy, Grants, HookOrder, KvGrant, PluginSpec,
     PublishErrorPolicy, SubscribeErrorPolicy,
 };

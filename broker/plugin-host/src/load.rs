@@ -1,13 +1,22 @@
 use std::sync::Arc;
 
-use pintle_plugin_api::Plugin;
 use pintle_ports::PluginId;
 
-use crate::core::{Chains, Core, CoreTerms};
+use crate::code::Code;
+#[cfg(any(feature = "lua", feature = "wasm"))]
+use crate::code::Script;
+use crate::core::{Chains, Core};
 use crate::error::LoadError;
-use crate::fault::caught;
+use crate::fault::Fault;
 use crate::hook::Hook;
-use crate::instance::Native;
+#[cfg(any(feature = "lua", feature = "wasm"))]
+use crate::instance::Stage;
+use crate::instance::{Instance, Native};
+#[cfg(any(feature = "lua", feature = "wasm"))]
+use crate::plugin_handle::PluginHandle;
+use crate::plugin_state::PluginState;
+use crate::roster::{Entry, Roster};
+use crate::shared::Shared;
 use crate::slot::{Slot, SlotParts};
 use crate::spec::{ChainSpec, PluginSpec};
 use crate::topic_set::TopicSet;
@@ -16,26 +25,54 @@ use crate::topic_set::TopicSet;
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(crate) fn load(spec: ChainSpec) -> Result<Core, LoadError> {
+pub(crate) fn load(spec: ChainSpec) -> Result<(Arc<Core>, Roster), LoadError> {
     check_names(&spec.plugins)?;
-    let terms = CoreTerms::of(&spec);
-    let (decisions_max, event_queue_max) = (spec.decisions_max, spec.event_queue_max);
-    let mut slots = Vec::with_capacity(spec.plugins.len());
+    let shared = Arc::new(Shared::new(&spec));
+    let mut entries = Vec::with_capacity(spec.plugins.len());
     for (at, plugin) in (0..).zip(spec.plugins) {
         let id = PluginId(at);
-        slots.push(Arc::new(slot_of(id, plugin, decisions_max, event_queue_max)?));
+        let slot = Some(Arc::new(slot_of(&shared, id, &plugin)?));
+        entries.push(Entry { id, spec: plugin, previous: None, slot, code_generation: 1 });
     }
+    let roster = Roster { order: spec.order, entries };
+    let core = table(&shared, &roster, Listing::Strict)?;
+    Ok((Arc::new(core), roster))
+}
+
+/// How exactly the lists of an order must fit the plugins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// As the configuration's do at the start.
+    Strict,
+    /// What is gone is skipped; what is new comes last.
+    Lenient,
+}
+
+/// The table of those that are not disabled.
+///
+/// # Errors
+/// If they do not fit together.
+pub(crate) fn table(
+    shared: &Arc<Shared>,
+    roster: &Roster,
+    listing: Listing,
+) -> Result<Core, LoadError> {
+    let slots = roster.slots();
     check_auth_methods(&slots)?;
-    let order = &spec.order;
-    let chains = Chains {
-        authenticate: chain("authenticate", Hook::Authenticate, &order.authenticate, &slots)?,
-        authorize: chain("authorize", Hook::Authorize, &order.authorize, &slots)?,
-        publish: chain("publish", Hook::Publish, &order.publish, &slots)?,
-        subscribe: chain("subscribe", Hook::Subscribe, &order.subscribe, &slots)?,
-        unsubscribe: chain("unsubscribe", Hook::Unsubscribe, &order.unsubscribe, &slots)?,
-        deliver: chain("deliver", Hook::Deliver, &order.deliver, &slots)?,
+    let order = &roster.order;
+    let chain = |key, hook, listed: &Option<Vec<String>>| match listing {
+        Listing::Strict => chain(key, hook, listed, &slots),
+        Listing::Lenient => Ok(lenient_chain(hook, listed.as_deref(), &slots)),
     };
-    Ok(Core::new(slots, chains, &terms))
+    let chains = Chains {
+        authenticate: chain("authenticate", Hook::Authenticate, &order.authenticate)?,
+        authorize: chain("authorize", Hook::Authorize, &order.authorize)?,
+        publish: chain("publish", Hook::Publish, &order.publish)?,
+        subscribe: chain("subscribe", Hook::Subscribe, &order.subscribe)?,
+        unsubscribe: chain("unsubscribe", Hook::Unsubscribe, &order.unsubscribe)?,
+        deliver: chain("deliver", Hook::Deliver, &order.deliver)?,
+    };
+    Ok(Core::new(Arc::clone(shared), slots, chains))
 }
 
 fn check_names(plugins: &[PluginSpec]) -> Result<(), LoadError> {
@@ -52,37 +89,81 @@ fn check_names(plugins: &[PluginSpec]) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn slot_of(
+/// A place for one plugin, settings handed over; nothing yet leads to it.
+///
+/// # Errors
+/// What is wrong with the plugin.
+pub(crate) fn slot_of(
+    shared: &Arc<Shared>,
     id: PluginId,
-    spec: PluginSpec,
-    decisions_max: usize,
-    event_queue_max: usize,
+    spec: &PluginSpec,
 ) -> Result<Slot, LoadError> {
-    let named = |error| LoadError::Settings { plugin: spec.name.clone(), error };
-    let about = caught(|| Plugin::about(&*spec.plugin))
-        .map_err(|fault| named(pintle_plugin_api::SettingsError::new(fault.to_string())))?;
-    let instance = Native(Arc::clone(&spec.plugin));
-    let topics = topic_set(&spec, "topics", &spec.topics)?;
-    let publish_grant = topic_set(&spec, "grants.publish", &spec.grants.publish)?;
+    let topics = topic_set(spec, "topics", &spec.topics)?;
+    let publish_grant = topic_set(spec, "grants.publish", &spec.grants.publish)?;
+    let grants = spec.grants.clone();
+    let decisions_max = shared.decisions_max;
+    let state = PluginState::new(id, &spec.name, grants, publish_grant, decisions_max);
+    let state = Arc::new(state);
+    let instance = instance_of(shared, &state, spec)?;
     let slot = Slot::new(SlotParts {
-        id,
-        name: Arc::from(&*spec.name),
-        about,
-        instance: Box::new(instance),
+        state,
+        kind: spec.code.kind(),
+        instance,
         topics,
         on_error: spec.on_error,
-        publish_grant,
-        grants: spec.grants.clone(),
         budgets: spec.budgets,
-        decisions_max,
-        event_queue_max,
+        event_queue_max: shared.event_queue_max,
     });
     check_policy(&slot)?;
-    slot.instance.configure(&spec.settings).map_err(named)?;
     Ok(slot)
 }
 
-fn topic_set(
+fn instance_of(
+    shared: &Arc<Shared>,
+    state: &Arc<PluginState>,
+    spec: &PluginSpec,
+) -> Result<Box<dyn Instance>, LoadError> {
+    let settings = |error| LoadError::Settings { plugin: spec.name.clone(), error };
+    let fault =
+        |fault: Fault| LoadError::Code { plugin: spec.name.clone(), why: fault.to_string() };
+    match &spec.code {
+        Code::Native(plugin) => {
+            let native = Native::new(Arc::clone(plugin)).map_err(fault)?;
+            native.configure(&spec.settings).map_err(settings)?;
+            Ok(Box::new(native))
+        }
+        #[cfg(feature = "lua")]
+        Code::Lua(script) => crate::lua::stage(stage(shared, state, spec, script)).map_err(fault),
+        #[cfg(feature = "wasm")]
+        Code::Wasm(script) => crate::wasm::stage(stage(shared, state, spec, script)).map_err(fault),
+        #[cfg(not(all(feature = "lua", feature = "wasm")))]
+        code => {
+            let _ = (shared, state);
+            let what =
+                format!("this pintle was built without plugins of the kind `{}`", code.kind());
+            Err(fault(Fault::invalid(what)))
+        }
+    }
+}
+
+#[cfg(any(feature = "lua", feature = "wasm"))]
+fn stage(
+    shared: &Arc<Shared>,
+    state: &Arc<PluginState>,
+    spec: &PluginSpec,
+    script: &Script,
+) -> Stage {
+    Stage {
+        name: Arc::clone(&state.name),
+        script: script.clone(),
+        settings: spec.settings.clone(),
+        budgets: spec.budgets,
+        limits: spec.limits,
+        host: Arc::new(PluginHandle::new(shared, state)),
+    }
+}
+
+pub(crate) fn topic_set(
     spec: &PluginSpec,
     key: &'static str,
     filters: &[String],
@@ -110,7 +191,7 @@ fn check_policy(slot: &Slot) -> Result<(), LoadError> {
                 _ => ("pass", "pass, drop"),
             };
             return Err(LoadError::NoErrorPolicy {
-                plugin: slot.name.to_string(),
+                plugin: slot.state.name.to_string(),
                 hook: key,
                 example,
                 values,
@@ -123,12 +204,12 @@ fn check_policy(slot: &Slot) -> Result<(), LoadError> {
 fn check_auth_methods(slots: &[Arc<Slot>]) -> Result<(), LoadError> {
     let mut owners: Vec<(&str, &Slot)> = Vec::new();
     for slot in slots.iter().filter(|slot| slot.has(Hook::EnhancedAuth.flag())) {
-        for method in slot.about.auth_methods {
-            if let Some((_, first)) = owners.iter().find(|(owned, _)| owned == method) {
+        for method in &slot.about().auth_methods {
+            if let Some((_, first)) = owners.iter().find(|(owned, _)| *owned == method.as_str()) {
                 return Err(LoadError::MethodTwice {
-                    method: (*method).to_owned(),
-                    first: first.name.to_string(),
-                    second: slot.name.to_string(),
+                    method: method.clone(),
+                    first: first.state.name.to_string(),
+                    second: slot.state.name.to_string(),
                 });
             }
             owners.push((method, slot));
@@ -151,22 +232,33 @@ fn chain(
     let mut chain: Vec<Arc<Slot>> = Vec::with_capacity(listed.len());
     for name in listed {
         let owned = || name.clone();
-        let Some(slot) = slots.iter().find(|slot| *slot.name == **name) else {
+        let Some(slot) = slots.iter().find(|slot| *slot.state.name == **name) else {
             return Err(LoadError::UnknownInOrder { hook: key, name: owned() });
         };
         if !slot.has(hook.flag()) {
             return Err(LoadError::HooklessInOrder { hook: key, name: owned() });
         }
-        if chain.iter().any(|other| other.id == slot.id) {
+        if chain.iter().any(|other| other.state.id == slot.state.id) {
             return Err(LoadError::TwiceInOrder { hook: key, name: owned() });
         }
         chain.push(Arc::clone(slot));
     }
-    let is_listed = |slot: &Arc<Slot>| chain.iter().any(|other| other.id == slot.id);
+    let is_listed = |slot: &Arc<Slot>| chain.iter().any(|other| other.state.id == slot.state.id);
     match having.clone().find(|slot| !is_listed(slot)) {
         Some(left_out) => {
-            Err(LoadError::MissingInOrder { hook: key, name: left_out.name.to_string() })
+            Err(LoadError::MissingInOrder { hook: key, name: left_out.state.name.to_string() })
         }
         None => Ok(chain),
     }
+}
+
+/// The same for a table that changes while the broker runs.
+fn lenient_chain(hook: Hook, listed: Option<&[String]>, slots: &[Arc<Slot>]) -> Vec<Arc<Slot>> {
+    let having = || slots.iter().filter(|slot| slot.has(hook.flag()));
+    let listed = listed.unwrap_or_default();
+    let place = |slot: &Arc<Slot>| listed.iter().position(|name| **name == *slot.state.name);
+    let mut chain: Vec<Arc<Slot>> = having().cloned().collect();
+    // The sort is stable: those without a place stay in order of appearance.
+    chain.sort_by_key(|slot| place(slot).unwrap_or(usize::MAX));
+    chain
 }

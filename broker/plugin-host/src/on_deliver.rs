@@ -19,8 +19,8 @@ use crate::spec::DeliverErrorPolicy;
 impl Core {
     /// The group of `who`: the tuple of what each plugin named.
     pub(crate) fn cohort(&self, who: &Identity) -> CohortId {
-        let generation = self.generation();
-        let now = self.now();
+        let generation = self.shared.generation();
+        let now = self.shared.now();
         let mut watch = Stopwatch::start();
         let mut memberships: SmallVec<[Membership; 4]> = SmallVec::new();
         for slot in &self.chains.deliver {
@@ -31,7 +31,7 @@ impl Core {
                 Ok(None) => Membership::Untouched,
                 Ok(Some(name)) => Membership::Named(name.into()),
                 Err(_) => {
-                    self.errands.retry_cohorts();
+                    self.shared.errands.retry_cohorts();
                     Membership::Failed
                 }
             });
@@ -81,10 +81,16 @@ impl Core {
             let known = memberships.as_ref().and_then(|all| all.get(at));
             let membership = known.unwrap_or(&Membership::Failed);
             let ruling = match &rewritten {
-                None => slot.deliver(membership, publish, now, &mut watch, self.message_bytes_max),
+                None => slot.deliver(
+                    membership,
+                    publish,
+                    now,
+                    &mut watch,
+                    self.shared.message_bytes_max,
+                ),
                 Some(frame) => match frame.as_run() {
                     Ok(run) => {
-                        let bytes_max = self.message_bytes_max;
+                        let bytes_max = self.shared.message_bytes_max;
                         slot.deliver(membership, run.head(), now, &mut watch, bytes_max)
                     }
                     Err(_) => slot.deliver_policy(),

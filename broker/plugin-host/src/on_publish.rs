@@ -45,7 +45,7 @@ impl Core {
         publish: &Publish<'_>,
         now: Timestamp,
     ) -> PublishRuling {
-        let passage = Passage { path, who, now, bytes_max: self.message_bytes_max };
+        let passage = Passage { path, who, now, bytes_max: self.shared.message_bytes_max };
         let mut watch = Stopwatch::start();
         let mut emits = Vec::new();
         let mut rewritten = None;
@@ -72,7 +72,7 @@ impl Core {
         let first = match path {
             HookPath::Client | HookPath::Will | HookPath::Admin => 0,
             HookPath::Plugin { plugin, .. } => {
-                let at = chain.iter().position(|slot| slot.id == plugin);
+                let at = chain.iter().position(|slot| slot.state.id == plugin);
                 at.map_or(0, |at| at + 1)
             }
         };
@@ -153,19 +153,14 @@ impl Slot {
             if hops > HOPS_MAX {
                 let why = "it came through too many plugins";
                 self.refuse_message(&message.topic, why, passage.now);
-            } else if !self.may_publish(&message.topic) {
+            } else if !self.state.may_publish(&message.topic) {
                 let why = "`grants.publish` does not cover its topic";
                 self.refuse_message(&message.topic, why, passage.now);
             } else {
-                let plugin = self.id;
+                let plugin = self.state.id;
                 emits.push((frame, HookPath::Plugin { plugin, hops }));
             }
         }
-    }
-
-    /// Whether a grant covers `topic`.
-    pub(crate) fn may_publish(&self, topic: &str) -> bool {
-        TopicName::new(topic).is_ok_and(|topic| self.publish_grant.matches(topic))
     }
 }
 

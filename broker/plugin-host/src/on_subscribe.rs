@@ -21,7 +21,7 @@ impl Core {
         who: &Identity,
         request: &SubscriptionRequest,
     ) -> SubscribeRuling {
-        let now = self.now();
+        let now = self.shared.now();
         let mut watch = Stopwatch::start();
         let mut current = Cow::Borrowed(request);
         for slot in &self.chains.subscribe {
@@ -44,7 +44,7 @@ impl Core {
     /// Passes one entry of an UNSUBSCRIBE through the chain. Nothing can refuse it, so a plugin
     /// that fails changes nothing.
     pub(crate) fn on_unsubscribe(&self, who: &Identity, filter: &str) -> Option<String> {
-        let now = self.now();
+        let now = self.shared.now();
         let mut watch = Stopwatch::start();
         let mut current: Option<String> = None;
         for slot in &self.chains.unsubscribe {

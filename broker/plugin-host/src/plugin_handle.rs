@@ -2,34 +2,32 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pintle_mqtt::{ReasonCode, TopicName};
-use pintle_plugin_api::{Disconnect, Hooks, Host, HostError, LogLevel, NewMessage};
-use pintle_ports::{Broker, HookPath, PluginId, Whom};
+use pintle_plugin_api::{Disconnect, Host, HostError, LogLevel, NewMessage};
+use pintle_ports::{Broker, HookPath, Whom};
 use tracing::{debug, error, info, trace, warn};
 
-use crate::core::Core;
 use crate::errands::Errand;
 use crate::events::now_ms;
 use crate::made_message::made;
+use crate::plugin_state::PluginState;
 use crate::refusal_code::Carrier;
-use crate::slot::{Slot, is_in_hook};
+use crate::shared::Shared;
+use crate::slot::is_in_hook;
 
 /// The broker as one plugin may use it.
 pub(crate) struct PluginHandle {
     /// Weak, since the table holds the plugin and the plugin this.
-    pub(crate) core: Weak<Core>,
-    pub(crate) plugin: PluginId,
-    pub(crate) name: Arc<str>,
+    shared: Weak<Shared>,
+    state: Arc<PluginState>,
 }
 
 impl PluginHandle {
-    fn core(&self) -> Result<Arc<Core>, HostError> {
-        self.core.upgrade().ok_or_else(no_broker)
+    pub(crate) fn new(shared: &Arc<Shared>, state: &Arc<PluginState>) -> Self {
+        Self { shared: Arc::downgrade(shared), state: Arc::clone(state) }
     }
 
-    fn slot(&self) -> Result<(Arc<Core>, Arc<Slot>), HostError> {
-        let core = self.core()?;
-        let slot = core.slot(self.plugin).map(Arc::clone);
-        Ok((core, slot.ok_or_else(no_broker)?))
+    fn shared(&self) -> Result<Arc<Shared>, HostError> {
+        self.shared.upgrade().ok_or_else(no_broker)
     }
 }
 
@@ -37,7 +35,7 @@ fn no_broker() -> HostError {
     HostError::Invalid("the broker is not running".to_owned())
 }
 
-impl Core {
+impl Shared {
     /// Does `errand` now, or a little later if the engine is the caller.
     fn send_on(&self, errand: Errand) -> Result<(), HostError> {
         let broker: Arc<dyn Broker> = self.broker().ok_or_else(no_broker)?;
@@ -51,7 +49,7 @@ impl Core {
 
 impl Host for PluginHandle {
     fn log(&self, level: LogLevel, message: &str) {
-        let plugin = &*self.name;
+        let plugin = &*self.state.name;
         match level {
             LogLevel::Trace => trace!(target: "plugin", plugin, "{message}"),
             LogLevel::Debug => debug!(target: "plugin", plugin, "{message}"),
@@ -62,22 +60,22 @@ impl Host for PluginHandle {
     }
 
     fn publish(&self, message: NewMessage) -> Result<(), HostError> {
-        let (core, slot) = self.slot()?;
+        let shared = self.shared()?;
         TopicName::new(&message.topic)
             .map_err(|violation| HostError::Invalid(violation.what.to_owned()))?;
-        if !slot.may_publish(&message.topic) {
+        if !self.state.may_publish(&message.topic) {
             let missing = format!("publish = [\"{}\"]", message.topic);
             return Err(HostError::NotGranted(missing));
         }
-        let frame = made(&message, core.message_bytes_max)
+        let frame = made(&message, shared.message_bytes_max)
             .map_err(|fault| HostError::Invalid(fault.to_string()))?;
-        let path = HookPath::Plugin { plugin: self.plugin, hops: 1 };
-        core.send_on(Errand::Publish(frame, path))
+        let path = HookPath::Plugin { plugin: self.state.id, hops: 1 };
+        shared.send_on(Errand::Publish(frame, path))
     }
 
     fn disconnect(&self, whom: Disconnect, reason_code: u8) -> Result<(), HostError> {
-        let (core, slot) = self.slot()?;
-        if !slot.grants.disconnect {
+        let shared = self.shared()?;
+        if !self.state.grants.disconnect {
             return Err(HostError::NotGranted("disconnect = true".to_owned()));
         }
         let reason = match reason_code {
@@ -92,14 +90,14 @@ impl Host for PluginHandle {
             Disconnect::Client(id) => Whom::Client(id.into()),
             Disconnect::Principal(name) => Whom::Principal(name.into()),
         };
-        core.send_on(Errand::Disconnect(whom, reason))
+        shared.send_on(Errand::Disconnect(whom, reason))
     }
 
     fn invalidate(&self) {
-        if let Ok((core, slot)) = self.slot() {
-            slot.forget_decisions();
-            core.raise_generation();
-            let _ = core.send_on(Errand::Invalidate);
+        if let Ok(shared) = self.shared() {
+            self.state.forget_decisions();
+            shared.raise_generation();
+            let _ = shared.send_on(Errand::Invalidate);
         }
     }
 
@@ -109,26 +107,25 @@ impl Host for PluginHandle {
         delay: Duration,
         every: Option<Duration>,
     ) -> Result<(), HostError> {
-        let (_core, slot) = self.slot()?;
-        if !slot.has(Hooks::TIMER) {
+        if !self.state.may_have_timers() {
             let what = "the plugin does not name the hook for timers";
             return Err(HostError::Invalid(what.to_owned()));
         }
-        slot.timers.set(name, delay, every)?;
-        slot.work.notify_one();
+        self.state.timers.set(name, delay, every)?;
+        self.state.work.notify_one();
         Ok(())
     }
 
     fn cancel_timer(&self, name: &str) -> bool {
-        self.slot().is_ok_and(|(_core, slot)| slot.timers.cancel(name))
+        self.state.timers.cancel(name)
     }
 
     fn stats(&self) -> Result<Vec<(String, u64)>, HostError> {
-        let (core, slot) = self.slot()?;
-        if !slot.grants.stats {
+        let shared = self.shared()?;
+        if !self.state.grants.stats {
             return Err(HostError::NotGranted("stats = true".to_owned()));
         }
-        let stats = core.broker().ok_or_else(no_broker)?.stats();
+        let stats = shared.broker().ok_or_else(no_broker)?.stats();
         let owned = |(name, value): (&str, u64)| (name.to_owned(), value);
         Ok(stats.into_iter().map(owned).collect())
     }

@@ -1,59 +1,45 @@
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pintle_mqtt::Timestamp;
-use pintle_plugin_api::{About, Hooks};
-use pintle_ports::PluginId;
-use tokio::sync::Notify;
+use pintle_plugin_api::Hooks;
 use tracing::warn;
 
 use crate::breaker::Permit;
-use crate::decision_cache::DecisionCache;
 use crate::event_queue::EventQueue;
 use crate::fault::{ErrorKind, Fault};
 use crate::hook::Hook;
-use crate::instance::Instance;
+use crate::instance::{Abilities, Instance};
 use crate::meter::{Answered, HookStats, Meter};
-use crate::spec::{Budgets, ErrorPolicy, Grants};
-use crate::timers::Timers;
+use crate::plugin_state::PluginState;
+use crate::spec::{Budgets, ErrorPolicy};
 use crate::topic_set::TopicSet;
 
 /// A place in the table: an instance and everything that is kept about it outside of it.
 pub(crate) struct Slot {
-    pub(crate) id: PluginId,
-    pub(crate) name: Arc<str>,
-    pub(crate) about: About,
+    pub(crate) state: Arc<PluginState>,
+    /// Of its code: `native`, `lua`, `wasm`.
+    pub(crate) kind: &'static str,
     pub(crate) instance: Box<dyn Instance>,
     pub(crate) topics: TopicSet,
     pub(crate) on_error: ErrorPolicy,
-    pub(crate) grants: Grants,
-    pub(crate) publish_grant: TopicSet,
     pub(crate) budgets: Budgets,
-    /// Rises with new settings and with `invalidate`.
-    pub(crate) generation: AtomicU64,
-    pub(crate) decisions: DecisionCache,
     pub(crate) events: EventQueue,
-    pub(crate) timers: Timers,
-    /// Events or timers have changed.
-    pub(crate) work: Notify,
     pub(crate) refused: RefusedMessages,
+    is_retired: AtomicBool,
     meters: [Meter; Hook::ALL.len()],
 }
 
 /// What a new [`Slot`] is made of.
 pub(crate) struct SlotParts {
-    pub(crate) id: PluginId,
-    pub(crate) name: Arc<str>,
-    pub(crate) about: About,
+    pub(crate) state: Arc<PluginState>,
+    pub(crate) kind: &'static str,
     pub(crate) instance: Box<dyn Instance>,
     pub(crate) topics: TopicSet,
     pub(crate) on_error: ErrorPolicy,
-    pub(crate) grants: Grants,
-    pub(crate) publish_grant: TopicSet,
     pub(crate) budgets: Budgets,
-    pub(crate) decisions_max: usize,
     pub(crate) event_queue_max: usize,
 }
 
@@ -91,28 +77,37 @@ pub(crate) fn is_in_hook() -> bool {
 
 impl Slot {
     pub(crate) fn new(parts: SlotParts) -> Self {
+        parts.state.has_hooks(parts.instance.about().hooks);
         Self {
-            id: parts.id,
-            name: parts.name,
-            about: parts.about,
+            state: parts.state,
+            kind: parts.kind,
             instance: parts.instance,
             topics: parts.topics,
             on_error: parts.on_error,
-            grants: parts.grants,
-            publish_grant: parts.publish_grant,
             budgets: parts.budgets,
-            generation: AtomicU64::new(1),
-            decisions: DecisionCache::new(parts.decisions_max),
             events: EventQueue::new(parts.event_queue_max),
-            timers: Timers::default(),
-            work: Notify::new(),
             refused: RefusedMessages::default(),
+            is_retired: AtomicBool::new(false),
             meters: Default::default(),
         }
     }
 
+    pub(crate) fn about(&self) -> &Abilities {
+        self.instance.about()
+    }
+
+    /// Another slot has taken its place, or none. Calls under way are finished.
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
+        self.state.work.notify_one();
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Acquire)
+    }
+
     pub(crate) fn has(&self, hooks: Hooks) -> bool {
-        self.about.hooks.contains(hooks)
+        self.about().hooks.contains(hooks)
     }
 
     #[expect(
@@ -157,7 +152,12 @@ impl Slot {
     #[inline]
     pub(crate) fn begin(&self, hook: Hook, now: Timestamp) -> Result<Permit, Fault> {
         match self.meter(hook).breaker().admit(now) {
-            Some(permit) => Ok(permit),
+            Some(permit) => {
+                if permit.is_trial() {
+                    self.instance.renew();
+                }
+                Ok(permit)
+            }
             None => {
                 let fault = Fault::breaker_open();
                 self.note(hook, None, now, &fault);
@@ -199,7 +199,7 @@ impl Slot {
         let Some(count) = self.meter(hook).failed(permit, fault.kind, now) else {
             return;
         };
-        let (plugin, kind) = (&*self.name, fault.kind.name());
+        let (plugin, kind) = (&*self.state.name, fault.kind.name());
         warn!(plugin, hook = hook.name(), kind, count, error = %fault, "A plugin failed.");
     }
 
@@ -211,26 +211,20 @@ impl Slot {
         if now.as_millis() >= warn_at {
             let next = now.plus_secs(10).as_millis();
             self.refused.warn_at_ms.store(next, Ordering::Relaxed);
-            let plugin = &*self.name;
+            let plugin = &*self.state.name;
             warn!(plugin, topic, why, count, "A plugin's message was dropped.");
         }
-    }
-
-    /// Forgets every decision of the plugin that is cached.
-    pub(crate) fn forget_decisions(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        self.decisions.clear();
     }
 
     pub(crate) fn stats(&self, now: Timestamp) -> PluginStats {
         let named = Hook::ALL.into_iter().filter(|hook| self.has(hook.flag()));
         PluginStats {
-            name: self.name.to_string(),
+            name: self.state.name.to_string(),
             hooks: named.map(|hook| self.meter(hook).stats(hook, now)).collect(),
             events_lost: self.events.lost_total(),
             messages_refused: self.refused.count.load(Ordering::Relaxed),
-            decisions_cached: self.decisions.len(),
-            decisions_reused: self.decisions.hits(),
+            decisions_cached: self.state.decisions.len(),
+            decisions_reused: self.state.decisions.hits(),
         }
     }
 }

@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use pintle_plugin_api::{Plugin, Settings};
 
+use crate::code::{Code, ScriptLimits};
 use crate::hook::Hook;
 
 /// One plugin as the configuration wants it.
@@ -12,7 +14,7 @@ pub struct PluginSpec {
     /// Its name in configuration, logs and figures; unique.
     pub name: String,
     /// The plugin itself.
-    pub plugin: Arc<dyn Plugin>,
+    pub code: Code,
     /// Topic Filters of the messages that `on_publish` and `on_deliver` want; empty for all. The
     /// other hooks are asked whatever the topic.
     pub topics: Vec<String>,
@@ -24,14 +26,26 @@ pub struct PluginSpec {
     pub settings: Settings,
     /// How long its calls may take.
     pub budgets: Budgets,
+    /// What it may use at most, if it is a script or a component.
+    pub limits: ScriptLimits,
 }
 
 impl PluginSpec {
     /// A plugin without topics, policies, grants and settings.
     pub fn new(name: impl Into<String>, plugin: Arc<dyn Plugin>) -> Self {
+        Self::of(name, Code::Native(plugin))
+    }
+
+    /// The same of any code.
+    pub fn of(name: impl Into<String>, code: Code) -> Self {
+        let limits = match &code {
+            Code::Wasm(_) => ScriptLimits::WASM,
+            Code::Native(_) | Code::Lua(_) => ScriptLimits::LUA,
+        };
         Self {
             name: name.into(),
-            plugin,
+            code,
+            limits,
             topics: Vec::new(),
             on_error: ErrorPolicy::default(),
             grants: Grants::default(),
@@ -93,6 +107,27 @@ pub struct Grants {
     pub disconnect: bool,
     /// Whether it may read the broker's counters.
     pub stats: bool,
+    /// Bytes of keys and values it may keep; `None` for no access.
+    pub kv: Option<KvGrant>,
+    /// Whether it may subscribe and unsubscribe in a client's place.
+    pub subscribe: bool,
+    /// Topic Filters whose retained messages it may read.
+    pub retained: Vec<String>,
+    /// Beginnings of addresses that it may reach by HTTP, as `https://auth.example.org/`.
+    pub http: Vec<String>,
+    /// Whether `authenticate` is handed passwords.
+    pub credentials: bool,
+    /// Values that are not for the plugin's ordinary settings, by name.
+    pub secrets: BTreeMap<String, Vec<u8>>,
+}
+
+/// How much a plugin may keep, and whether it outlives the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvGrant {
+    /// Bytes of keys and values together.
+    pub bytes_max: usize,
+    /// Whether it is kept in `data_dir`.
+    pub persist: bool,
 }
 
 /// How long calls may take. What is over is counted as late; only authentication is cut off.
@@ -114,6 +149,8 @@ pub struct Budgets {
     pub events: Duration,
     /// `on_timer`.
     pub timer: Duration,
+    /// `on_command`.
+    pub command: Duration,
 }
 
 impl Default for Budgets {
@@ -127,6 +164,7 @@ impl Default for Budgets {
             deliver: Duration::from_millis(1),
             events: Duration::from_secs(1),
             timer: Duration::from_secs(1),
+            command: Duration::from_secs(1),
         }
     }
 }
@@ -142,6 +180,7 @@ impl Budgets {
             Hook::Cohort | Hook::Deliver => self.deliver,
             Hook::Events => self.events,
             Hook::Timer => self.timer,
+            Hook::Command => self.command,
         }
     }
 }

@@ -39,6 +39,15 @@ impl Timers {
         Ok(())
     }
 
+    /// Takes over what `old` has set to come once, unless there is a timer of that name.
+    pub(crate) fn adopt(&self, old: &Self) {
+        let once = std::mem::take(&mut *old.0.lock());
+        let mut timers = self.0.lock();
+        for (name, timer) in once.into_iter().filter(|(_, timer)| timer.every.is_none()) {
+            timers.entry(name).or_insert(timer);
+        }
+    }
+
     pub(crate) fn cancel(&self, name: &str) -> bool {
         self.0.lock().remove(name).is_some()
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use pintle_mqtt::ReasonCode;
 
-use crate::{HookPath, MessageFrame};
+use crate::{HookPath, Hooks, MessageFrame};
 
 /// Whom an operator or a plugin means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub trait Broker: Send + Sync {
 
     /// Every counter and gauge by its `$SYS` name, without `$SYS/broker/`.
     fn stats(&self) -> Vec<(&'static str, u64)>;
+
+    /// Another table of plugins takes the place of the present one. Every connection is under it from
+    /// its next read batch on.
+    fn set_hooks(&self, hooks: Arc<dyn Hooks>);
 
     /// Decisions and cohorts have changed: whatever was derived from them is to be asked again.
     fn invalidate(&self);

@@ -15,8 +15,8 @@ use pintle_plugin_host::{
     SubscribeErrorPolicy,
 };
 use pintle_ports::{
-    Broker, ConnectAttempt, HookPath, Identity, MessageFrame, SubscriptionRequest, Transport,
-    Voter, Whom,
+    Broker, ConnectAttempt, HookPath, Hooks, Identity, MessageFrame, SubscriptionRequest,
+    Transport, Voter, Whom,
 };
 
 type Hook<F> = Option<Box<F>>;
@@ -269,6 +269,8 @@ pub(crate) struct Notebook {
     pub(crate) published: Mutex<Vec<(String, String, HookPath)>>,
     pub(crate) disconnected: Mutex<Vec<(Whom, ReasonCode)>>,
     pub(crate) invalidations: Mutex<u32>,
+    /// The table it was given last.
+    pub(crate) hooks: Mutex<Option<Arc<dyn Hooks>>>,
     /// Called for every message, after it was noted.
     pub(crate) on_publish: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
@@ -289,6 +291,10 @@ impl Broker for Notebook {
 
     fn stats(&self) -> Vec<(&'static str, u64)> {
         vec![("clients/connected", 7)]
+    }
+
+    fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
+        *self.hooks.lock() = Some(hooks);
     }
 
     fn invalidate(&self) {

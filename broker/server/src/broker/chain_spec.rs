@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use pintle_plugin_api::{FileContent, Hooks, Settings};
-use pintle_plugin_host::{ChainSpec, HookOrder, PluginSpec};
+use pintle_plugin_host::{ChainSpec, Code, HookOrder, PluginSpec, ScriptLimits};
 
 use crate::config::{Config, ConfigError, PluginConfig, Problem};
 
@@ -32,7 +32,8 @@ pub(crate) fn chain_spec(config: &Config, own: &[PluginSpec]) -> Result<ChainSpe
 fn plugin_spec(plugin: &PluginConfig) -> Result<PluginSpec, Problem> {
     Ok(PluginSpec {
         name: plugin.name.clone(),
-        plugin: plugin.builtin.plugin(),
+        code: Code::Native(plugin.builtin.plugin()),
+        limits: ScriptLimits::default(),
         topics: plugin.topics.clone(),
         on_error: plugin.on_error,
         grants: plugin.grants.clone(),
@@ -83,7 +84,10 @@ pub(super) fn same_settings(a: &Settings, b: &Settings) -> bool {
 /// Lists of the configuration do not know the plugins that a program brings; those come first.
 fn with_own_first(order: HookOrder, own: &[PluginSpec]) -> HookOrder {
     let extend = |list: Option<Vec<String>>, kind: Hooks| {
-        let has = |plugin: &&PluginSpec| plugin.plugin.about().hooks.contains(kind);
+        let has = |spec: &&PluginSpec| match &spec.code {
+            Code::Native(plugin) => plugin.about().hooks.contains(kind),
+            Code::Lua(_) | Code::Wasm(_) => false,
+        };
         let first = own.iter().filter(has).map(|plugin| plugin.name.clone());
         list.map(|list| first.chain(list).collect())
     };

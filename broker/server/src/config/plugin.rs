@@ -230,6 +230,7 @@ fn read_budgets(mut section: Section<'_>) -> Budgets {
         deliver: section.span_or("deliver", ours.deliver),
         events: section.span_or("events", ours.events),
         timer: section.span_or("timer", ours.timer),
+        command: section.span_or("command", ours.command),
     };
     section.finish();
     budgets
@@ -242,6 +243,7 @@ fn read_grants(mut section: Section<'_>, granted: Grants) -> Grants {
         publish,
         disconnect: section.bool_or("disconnect", granted.disconnect),
         stats: section.bool_or("stats", granted.stats),
+        ..granted
     };
     section.finish();
     grants

@@ -1,0 +1,74 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pintle_mqtt::TopicName;
+use pintle_plugin_api::Hooks;
+use pintle_ports::PluginId;
+use tokio::sync::Notify;
+
+use crate::decision_cache::DecisionCache;
+use crate::spec::Grants;
+use crate::timers::Timers;
+use crate::topic_set::TopicSet;
+
+/// What the host functions of one plugin act on. It is there before the plugin has a place in the
+/// table, so that a script can use them while it is being loaded.
+pub(crate) struct PluginState {
+    pub(crate) id: PluginId,
+    pub(crate) name: Arc<str>,
+    pub(crate) grants: Grants,
+    pub(crate) publish_grant: TopicSet,
+    pub(crate) timers: Timers,
+    /// Events or timers have changed.
+    pub(crate) work: Notify,
+    /// Rises with new settings and with `invalidate`.
+    pub(crate) generation: AtomicU64,
+    pub(crate) decisions: DecisionCache,
+    /// The hooks it has, once that is known.
+    hooks: AtomicU64,
+}
+
+impl PluginState {
+    pub(crate) fn new(
+        id: PluginId,
+        name: &str,
+        grants: Grants,
+        publish_grant: TopicSet,
+        decisions_max: usize,
+    ) -> Self {
+        Self {
+            id,
+            name: Arc::from(name),
+            grants,
+            publish_grant,
+            timers: Timers::default(),
+            work: Notify::new(),
+            generation: AtomicU64::new(1),
+            decisions: DecisionCache::new(decisions_max),
+            hooks: AtomicU64::new(UNKNOWN),
+        }
+    }
+
+    /// Notes which hooks the plugin has.
+    pub(crate) fn has_hooks(&self, hooks: Hooks) {
+        self.hooks.store(u64::from(hooks.contains(Hooks::TIMER)), Ordering::Release);
+    }
+
+    /// Whether a timer can be of any use to it, as far as is known.
+    pub(crate) fn may_have_timers(&self) -> bool {
+        self.hooks.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether a grant covers `topic`.
+    pub(crate) fn may_publish(&self, topic: &str) -> bool {
+        TopicName::new(topic).is_ok_and(|topic| self.publish_grant.matches(topic))
+    }
+
+    /// Forgets every decision of the plugin that is cached.
+    pub(crate) fn forget_decisions(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.decisions.clear();
+    }
+}
+
+const UNKNOWN: u64 = u64::MAX;
