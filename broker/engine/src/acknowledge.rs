@@ -13,31 +13,40 @@ const PUBCOMP_NOT_DUE: &str = "a PUBCOMP came where none was due";
 const SHORT_ACK_BYTES: usize = 4;
 const SHORT_ACK_REMAINING: u8 = 2;
 
-/// Which acknowledgement a packet of this first byte is, if it has no Reason Code.
+/// Which acknowledgement a packet is, if it has no Reason Code.
 pub(crate) fn short_ack(frame: &[u8]) -> Option<AckKind> {
-    match *frame.first_chunk::<2>()? {
-        [0x40, SHORT_ACK_REMAINING] => Some(AckKind::PubAck),
-        [0x50, SHORT_ACK_REMAINING] => Some(AckKind::PubRec),
-        [0x62, SHORT_ACK_REMAINING] => Some(AckKind::PubRel),
-        [0x70, SHORT_ACK_REMAINING] => Some(AckKind::PubComp),
-        _ => None,
-    }
+    let begins = frame.first_chunk::<2>()?;
+    let kinds = [AckKind::PubAck, AckKind::PubRec, AckKind::PubRel, AckKind::PubComp];
+    kinds.into_iter().find(|kind| *begins == short_header(*kind))
+}
+
+/// The first bytes of an acknowledgement without Reason Code.
+const fn short_header(kind: AckKind) -> [u8; 2] {
+    let first_byte = match kind {
+        AckKind::PubAck => 0x40,
+        AckKind::PubRec => 0x50,
+        AckKind::PubRel => 0x62,
+        AckKind::PubComp => 0x70,
+    };
+    [first_byte, SHORT_ACK_REMAINING]
 }
 
 /// Gives `apply` the identifiers of the acknowledgements at the front of `bytes` that are of `kind`
 /// and have no Reason Code; returns how many there were before one that it refuses.
+#[inline]
 fn each_short_ack(
     kind: AckKind,
     bytes: &[u8],
     mut apply: impl FnMut(PacketId) -> Result<(), Violation>,
 ) -> (u64, Result<(), Violation>) {
     let (packets, _) = bytes.as_chunks::<SHORT_ACK_BYTES>();
+    let header = short_header(kind);
     let mut count = 0;
     for packet in packets {
-        if short_ack(packet) != Some(kind) {
+        let [first, remaining, high, low] = *packet;
+        if [first, remaining] != header {
             break;
         }
-        let [_, _, high, low] = *packet;
         let outcome = match PacketId::new(u16::from_be_bytes([high, low])) {
             Some(id) => apply(id),
             None => Err(Violation::protocol_error("a Packet Identifier is 0")),
@@ -72,13 +81,18 @@ impl Connection {
         } else {
             let mut state = self.own_state()?;
             let outbound = &mut state.outbound;
-            let done = each_short_ack(kind, bytes, |id| match kind {
-                AckKind::PubAck => check(outbound.puback(id), PUBACK_FOR_QOS_2),
-                AckKind::PubRec => {
+            // One loop for each kind, in which the kind is known.
+            let done = match kind {
+                AckKind::PubAck => each_short_ack(AckKind::PubAck, bytes, |id| {
+                    check(outbound.puback(id), PUBACK_FOR_QOS_2)
+                }),
+                AckKind::PubRec => each_short_ack(AckKind::PubRec, bytes, |id| {
                     check(received(outbound, &Ack::success(id), version, replies), PUBREC_FOR_QOS_1)
+                }),
+                AckKind::PubComp | AckKind::PubRel => {
+                    each_short_ack(kind, bytes, |id| check(outbound.pubcomp(id), PUBCOMP_NOT_DUE))
                 }
-                AckKind::PubComp | AckKind::PubRel => check(outbound.pubcomp(id), PUBCOMP_NOT_DUE),
-            });
+            };
             waits = state.holds_more();
             done
         };

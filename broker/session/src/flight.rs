@@ -78,6 +78,16 @@ impl Flight {
         true
     }
 
+    /// Takes the last message out if it is that of `id`. May leave nothing.
+    #[inline]
+    pub(crate) fn acknowledge_last(&mut self, id: PacketId) -> bool {
+        if self.count == 0 || id != self.last() {
+            return false;
+        }
+        self.count -= 1;
+        true
+    }
+
     /// What is in flight before and after `id`, which is neither the first nor in another flight.
     /// The second may be empty.
     pub(crate) fn without(mut self, id: PacketId) -> (Self, Self) {

@@ -173,10 +173,12 @@ impl InFlight {
                 return Acked::WrongState;
             }
             let sequence = current.sequence_of(id);
-            if !current.acknowledge_first(id) {
+            if current.acknowledge_first(id) {
+                if current.is_empty() {
+                    self.next_current();
+                }
+            } else if !current.acknowledge_last(id) {
                 self.split_current(id);
-            } else if current.is_empty() {
-                self.next_current();
             }
             self.acknowledged(sequence);
             return Acked::Done;
