@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pintle_plugin_api::{FileContent, Hooks, Settings};
-use pintle_plugin_host::{ChainSpec, Code, HookOrder, PluginSpec, ScriptLimits};
+use pintle_plugin_host::{ChainSpec, Code, HookOrder, PluginSpec, Script};
 
-use crate::config::{Config, ConfigError, PluginConfig, Problem};
+use crate::config::{
+    Config, ConfigError, Flags, Granting, PluginConfig, PluginSource, Problem, ScriptKind, Sources,
+    plugin_entry,
+};
 
 /// `own` first, then the plugins of the configuration with the files that they name.
 ///
@@ -29,44 +32,89 @@ pub(crate) fn chain_spec(config: &Config, own: &[PluginSpec]) -> Result<ChainSpe
     Ok(ChainSpec { plugins, order, ..ChainSpec::default() })
 }
 
-fn plugin_spec(plugin: &PluginConfig) -> Result<PluginSpec, Problem> {
+/// The plugin at `path`, a script or component or a folder with a manifest, without a
+/// configuration. `grants` and `set` are as in [`plugin_entry`].
+///
+/// # Errors
+/// What is wrong with the words, the manifest or the files; grants that are missing.
+pub(crate) fn plugin_spec_from_path(
+    path: &Path,
+    name: Option<&str>,
+    grants: &[String],
+    set: &[String],
+) -> Result<PluginSpec, ConfigError> {
+    let entry = plugin_entry(path, name, grants, set)?;
+    plugin_spec_of_entry(&entry, Granting::AsWritten)
+}
+
+/// The plugin of an entry that stands in no file.
+///
+/// # Errors
+/// As [`plugin_spec_from_path`].
+pub(crate) fn plugin_spec_of_entry(
+    entry: &toml::Table,
+    granting: Granting,
+) -> Result<PluginSpec, ConfigError> {
+    let environment = Sources::from_environment(None, Flags::default()).environment;
+    let plugin = PluginConfig::of_entry(entry, granting, &environment)?;
+    plugin_spec(&plugin).map_err(|problem| Problem { origin: None, ..problem }.into())
+}
+
+/// One plugin with its code and the files that it names, as they are now.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn plugin_spec(plugin: &PluginConfig) -> Result<PluginSpec, Problem> {
     Ok(PluginSpec {
-        name: plugin.name.clone(),
-        code: Code::Native(plugin.builtin.plugin()),
-        limits: ScriptLimits::default(),
         topics: plugin.topics.clone(),
         on_error: plugin.on_error,
         grants: plugin.grants.clone(),
         settings: settings(plugin)?,
         budgets: plugin.budgets,
+        limits: plugin.limits,
+        ..PluginSpec::of(&plugin.name, code(plugin)?)
     })
+}
+
+fn code(plugin: &PluginConfig) -> Result<Code, Problem> {
+    let script = match &plugin.source {
+        PluginSource::Builtin(builtin) => return Ok(Code::Native(builtin.plugin())),
+        PluginSource::Script(script) => script,
+    };
+    let bytes =
+        std::fs::read(&script.main).map_err(|error| unread(plugin, &script.main, &error))?;
+    let file = Script::new(&script.main, bytes);
+    Ok(match script.kind {
+        ScriptKind::Lua => Code::Lua(file),
+        ScriptKind::Wasm => Code::Wasm(file),
+    })
+}
+
+fn unread(plugin: &PluginConfig, path: &Path, error: &io::Error) -> Problem {
+    let what = format!("plugin `{}`: cannot read {}: {error}", plugin.name, path.display());
+    Problem::new(plugin.origin.clone(), "", what)
 }
 
 /// The settings of a plugin with the files as they are now.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub(super) fn settings(plugin: &PluginConfig) -> Result<Settings, Problem> {
-    let about = plugin.builtin.plugin().about();
+fn settings(plugin: &PluginConfig) -> Result<Settings, Problem> {
     let mut files = BTreeMap::new();
-    for key in about.files.iter().chain(about.optional_files) {
+    for key in plugin.file_keys.iter().chain(&plugin.optional_file_keys) {
         // A key that is missing or is no text is for the plugin to complain of.
-        let Some(path) = plugin.config.get(*key).and_then(|value| value.as_str()) else {
+        let Some(path) = plugin.config.get(key).and_then(|value| value.as_str()) else {
             continue;
         };
         let path = PathBuf::from(path);
         match std::fs::read(&path) {
             Ok(bytes) => {
-                files.insert((*key).to_owned(), FileContent { path, bytes });
+                files.insert(key.clone(), FileContent { path, bytes });
             }
             Err(error)
                 if error.kind() == io::ErrorKind::NotFound
-                    && about.optional_files.contains(key) => {}
-            Err(error) => {
-                let what =
-                    format!("plugin `{}`: cannot read {}: {error}", plugin.name, path.display());
-                return Err(Problem::new(plugin.origin.clone(), "", what));
-            }
+                    && plugin.optional_file_keys.contains(key) => {}
+            Err(error) => return Err(unread(plugin, &path, &error)),
         }
     }
     Ok(Settings { config: plugin.config.clone(), files })

@@ -72,14 +72,17 @@ pub(crate) fn load_problem(config: &Config, error: &LoadError) -> ConfigError {
     let origin = match error {
         LoadError::Settings { plugin, .. }
         | LoadError::NoErrorPolicy { plugin, .. }
-        | LoadError::InvalidFilter { plugin, .. } => origin_of(plugin),
+        | LoadError::InvalidFilter { plugin, .. }
+        | LoadError::Code { plugin, .. }
+        | LoadError::Case { plugin, .. }
+        | LoadError::NothingBefore { plugin } => origin_of(plugin),
         LoadError::DuplicateName { name }
         | LoadError::UnknownInOrder { name, .. }
         | LoadError::HooklessInOrder { name, .. }
         | LoadError::TwiceInOrder { name, .. }
         | LoadError::MissingInOrder { name, .. } => origin_of(name),
         LoadError::MethodTwice { second, .. } => origin_of(second),
-        LoadError::TooMany { .. } => None,
+        LoadError::TooMany { .. } | LoadError::NoSuchPlugin { .. } => None,
     };
     Problem { origin, key: String::new(), what: error.to_string() }.into()
 }

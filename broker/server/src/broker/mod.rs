@@ -25,7 +25,9 @@ pub use listen::Listening;
 pub use reload::{ReloadError, Reloaded};
 pub use running::Running;
 
-pub(crate) use chain_spec::chain_spec;
+pub(crate) use chain_spec::{
+    chain_spec, plugin_spec, plugin_spec_from_path, plugin_spec_of_entry,
+};
 pub(crate) use error::load_problem;
 pub(crate) use file_watch::FileWatch;
 pub(crate) use listen::plain_passwords;

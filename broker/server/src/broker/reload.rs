@@ -203,11 +203,12 @@ fn all_same<T>(old: &[T], new: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
 
 fn same_but_settings(old: &PluginConfig, new: &PluginConfig) -> bool {
     old.name == new.name
-        && old.builtin == new.builtin
+        && old.source == new.source
         && old.topics == new.topics
         && old.on_error == new.on_error
         && old.grants == new.grants
         && old.budgets == new.budgets
+        && old.limits == new.limits
 }
 
 /// Notes what is in force now; what needs a restart stays noted as it was, so that the next reload

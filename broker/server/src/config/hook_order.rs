@@ -38,7 +38,7 @@ fn check(
     for (i, name) in list.iter().enumerate() {
         let what = match plugins.iter().find(|plugin| plugin.name == *name) {
             None => format!("there is no plugin {name:?}. {}", suggestion(name, &names)),
-            Some(plugin) if !has(plugin, kind) => {
+            Some(plugin) if has(plugin, kind) == Some(false) => {
                 format!("{name:?} has no such hook; take it out of the list")
             }
             Some(_) if list.iter().take(i).any(|before| before == name) => {
@@ -48,13 +48,16 @@ fn check(
         };
         section.problem(hook, &origin, what);
     }
-    let left_out = plugins.iter().find(|plugin| has(plugin, kind) && !list.contains(&plugin.name));
+    let left_out = plugins
+        .iter()
+        .find(|plugin| has(plugin, kind) == Some(true) && !list.contains(&plugin.name));
     if let Some(plugin) = left_out {
         let what = format!("{:?} has this hook too; say where in the list it comes", plugin.name);
         section.problem(hook, &origin, what);
     }
 }
 
-fn has(plugin: &PluginConfig, kind: Hooks) -> bool {
-    plugin.builtin.plugin().about().hooks.contains(kind)
+/// Whether the plugin has the hook; `None` for scripts, of which only loading tells.
+fn has(plugin: &PluginConfig, kind: Hooks) -> Option<bool> {
+    Some(plugin.source.builtin()?.plugin().about().hooks.contains(kind))
 }

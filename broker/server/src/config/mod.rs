@@ -11,7 +11,12 @@ mod layers;
 mod limits;
 mod listener;
 mod log;
+mod manifest;
 mod plugin;
+mod plugin_entry;
+mod plugin_grants;
+mod plugin_limits;
+mod plugin_source;
 mod problem;
 mod quantity;
 mod secret;
@@ -25,7 +30,11 @@ pub use layers::Origin;
 pub use limits::Limits;
 pub use listener::{AllowedOrigins, ListenerConfig, Protocol};
 pub use log::{LogConfig, LogFormat, LogLevel};
+pub(crate) use plugin::Granting;
 pub use plugin::PluginConfig;
+pub(crate) use plugin_entry::plugin_entry;
+pub(crate) use plugin_grants::grants_line;
+pub use plugin_source::{PluginSource, ScriptKind, ScriptSource};
 pub use problem::{ConfigError, Problem};
 pub use section::Shown;
 
@@ -118,19 +127,28 @@ impl Config {
     /// plugins.
     fn show_who_may_connect(&mut self) {
         let has_authenticator = self.has_authenticator();
+        let has_scripts = self.plugins.iter().any(|plugin| plugin.source.builtin().is_none());
         for (i, listener) in self.listeners.iter().enumerate() {
             let key = format!("listener.{i}.anonymous");
-            if let Some(shown) = self.shown.iter_mut().find(|shown| shown.key == key) {
-                shown.value = listener.terms(has_authenticator).anonymous.to_string();
-            }
+            let Some(shown) = self.shown.iter_mut().find(|shown| shown.key == key) else {
+                continue;
+            };
+            let anonymous = listener.terms(has_authenticator).anonymous;
+            let if_a_script_asks = listener.terms(true).anonymous;
+            shown.value = if has_scripts && anonymous != if_a_script_asks {
+                format!("{anonymous} unless a script authenticates")
+            } else {
+                anonymous.to_string()
+            };
         }
     }
 
-    /// Whether a configured plugin decides who may connect.
+    /// Whether a plugin that is linked in decides who may connect. What scripts do is only known
+    /// once they are loaded.
     pub fn has_authenticator(&self) -> bool {
         use pintle_plugin_api::Hooks;
-        self.plugins.iter().any(|plugin| {
-            let hooks = plugin.builtin.plugin().about().hooks;
+        let builtins = self.plugins.iter().filter_map(|plugin| plugin.source.builtin());
+        builtins.map(|builtin| builtin.plugin().about().hooks).any(|hooks| {
             hooks.contains(Hooks::AUTHENTICATE) || hooks.contains(Hooks::ENHANCED_AUTH)
         })
     }

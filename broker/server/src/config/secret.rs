@@ -83,6 +83,11 @@ enum Reference<'a> {
     Environment(&'a str),
 }
 
+/// Whether `value` says where a secret is kept.
+pub(super) fn is_reference(value: &Value) -> bool {
+    value.as_dict().and_then(reference).is_some()
+}
+
 fn reference(table: &Dict) -> Option<Reference<'_>> {
     let (key, value) = table.first_key_value().filter(|_| table.len() == 1)?;
     match key.as_str() {

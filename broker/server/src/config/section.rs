@@ -47,6 +47,18 @@ impl Findings {
         self.warnings.borrow_mut().push(warning);
     }
 
+    /// Shows a value that comes from elsewhere as `key`, unless something else was written for it.
+    pub(super) fn show_unless_written(&self, key: String, elsewhere: Shown) {
+        let mut shown = self.shown.borrow_mut();
+        match shown.iter_mut().find(|known| known.key == key) {
+            Some(known) if known.origin == Origin::Default => {
+                *known = Shown { key, ..elsewhere };
+            }
+            Some(_) => {}
+            None => shown.push(Shown { key, ..elsewhere }),
+        }
+    }
+
     pub(super) fn show(&self, key: String, value: &dyn Display, origin: &Origin) {
         self.shown.borrow_mut().push(Shown {
             key,
