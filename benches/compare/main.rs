@@ -80,6 +80,9 @@ fn main() -> Result<()> {
     let page = page(&heading, &names, &rows?);
     let out =
         arguments.out.unwrap_or_else(|| results_folder().join(format!("{}.md", heading.date)));
+    if let Some(folder) = out.parent() {
+        fs::create_dir_all(folder)?;
+    }
     fs::write(&out, &page).with_context(|| format!("cannot write {}", out.display()))?;
     println!("{page}\nwritten to {}", out.display());
     Ok(())
