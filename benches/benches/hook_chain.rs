@@ -18,7 +18,7 @@ use pintle_plugin_host::{
     no_hooks,
 };
 use pintle_ports::{
-    Action, AuthOutcome, ConnectAttempt, HookPath, Hooks, Identity, Step, Transport, Voter,
+    Action, AuthOutcome, ConnectAttempt, Granted, HookPath, Hooks, Identity, Step, Transport, Voter,
 };
 
 const TOPIC: &str = "sensors/kitchen/temperature";
@@ -100,12 +100,11 @@ fn client(rules: Option<Arc<dyn Voter>>) -> Identity {
         session_key: 1,
         client_id: "c1".into(),
         username: Some("alice".into()),
-        principal: None,
+        granted: Granted::new(None, rules),
         protocol: ProtocolVersion::V5_0,
         transport: Transport::Tcp,
         listener: "default".into(),
         remote_addr: None,
-        rules,
     }
 }
 

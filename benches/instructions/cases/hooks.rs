@@ -14,7 +14,7 @@ use pintle_plugin_host::{
     ChainSpec, DeliverErrorPolicy, ErrorPolicy, PluginHost, PluginSpec, PublishErrorPolicy,
 };
 use pintle_ports::{
-    Action, AuthOutcome, ConnectAttempt, HookPath, Hooks, Identity, Step, Transport, Voter,
+    Action, AuthOutcome, ConnectAttempt, Granted, HookPath, Hooks, Identity, Step, Transport, Voter,
 };
 
 use super::{message, three_properties};
@@ -124,12 +124,11 @@ fn alice(rules: Option<Arc<dyn Voter>>) -> Identity {
         session_key: 1,
         client_id: "c1".into(),
         username: Some("alice".into()),
-        principal: None,
+        granted: Granted::new(None, rules),
         protocol: ProtocolVersion::V5_0,
         transport: Transport::Tcp,
         listener: "default".into(),
         remote_addr: None,
-        rules,
     }
 }
 

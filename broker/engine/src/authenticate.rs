@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use pintle_mqtt::{
     Auth, Connect, Frame, Packet, PacketType, Property, PropertyBuffer, ReasonCode, Violation,
 };
-use pintle_ports::{Admission, AuthProgress, Exchange, Identity, Refusal, Step};
+use pintle_ports::{Admission, AuthProgress, Exchange, Granted, Identity, Refusal, Step};
 use pintle_session::{AuthExchange, AuthStep};
 
 use crate::connect::{Awaited, PendingConnect, WaitingConnect};
@@ -241,7 +241,7 @@ impl Connection {
         {
             let mut state = self.own_state()?;
             state.identity = Arc::clone(&identity);
-            state.cohort = None;
+            state.forget_cohort();
             worker.engine().forget_routes_to(&state);
         }
         self.last = None;
@@ -261,11 +261,9 @@ impl Connection {
 }
 
 fn with_new_rights(before: &Identity, admission: &Admission) -> Identity {
-    Identity {
-        principal: admission.principal.clone().or_else(|| before.principal.clone()),
-        rules: admission.rules.clone(),
-        ..before.copied()
-    }
+    let before_it = || before.granted.as_ref()?.principal.clone();
+    let principal = admission.principal.clone().or_else(before_it);
+    Identity { granted: Granted::new(principal, admission.rules.clone()), ..before.copied() }
 }
 
 fn encode_auth(reason: ReasonCode, rules: &AuthExchange, data: &[u8], out: &mut Vec<u8>) {

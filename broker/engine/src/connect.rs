@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use pintle_mqtt::{Connect, Frame, ProtocolVersion, ReasonCode, Violation};
 use pintle_ports::{
-    Admission, AuthOutcome, AuthProgress, ConnectAttempt, Event, EventKind, Identity, Link,
-    Refusal, SessionBounds, Step,
+    Admission, AuthOutcome, AuthProgress, ConnectAttempt, Event, EventKind, Granted, Identity,
+    Link, Refusal, RemoteAddr, SessionBounds, Step,
 };
 use pintle_session::{AuthExchange, ConnectionTerms, KeepAlive, keep_alive_terms};
 use tracing::info;
@@ -128,12 +128,11 @@ impl Connection {
             session_key: engine.registry.find(&client_id).map_or(0, |session| session.key),
             client_id,
             username: connect.username.map(Box::from),
-            principal: None,
+            granted: None,
             protocol: connect.version,
             transport: peer.transport,
             listener: Arc::clone(&self.terms.name),
-            remote_addr: peer.remote_addr,
-            rules: None,
+            remote_addr: peer.remote_addr.map(RemoteAddr::from),
         }
     }
 
@@ -215,8 +214,7 @@ impl Connection {
         }
         let assigned = connect.client_id.is_empty();
         let identity = Identity {
-            principal: admission.principal.clone(),
-            rules: admission.rules.clone(),
+            granted: Granted::new(admission.principal.clone(), admission.rules.clone()),
             ..pending.identity.copied()
         };
         let opening = Opening {

@@ -17,7 +17,7 @@ impl Connection {
             disconnect.check_from_client()?;
             let asked = disconnect.properties.session_expiry_interval();
             let mut state = self.own_state()?;
-            let secs_max = state.expiry_secs_max;
+            let secs_max = state.expiry_secs_max();
             state.expiry.change_at_disconnect(asked, secs_max)?;
         }
         if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed) {

@@ -204,7 +204,7 @@ impl Engine {
 
     /// Lets routes to a session be made again, whose rights or cohort may have changed.
     pub(crate) fn forget_routes_to(&self, state: &SessionState) {
-        for filter in &state.subscriptions {
+        for filter in state.subscriptions() {
             if let Ok(parsed) = SubscriptionFilter::new(filter) {
                 self.generations.bump(parsed.filter);
             }

@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod admit;
+mod aside;
 mod authenticate;
 mod carry;
 mod connack;

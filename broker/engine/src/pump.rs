@@ -23,7 +23,7 @@ impl Worker {
             let Some(mut state) = session.lock_as(epoch) else { return };
             let meets_hooks = self.queue_meets_hooks(&state.identity);
             state.outbound.set_queue_meets_hooks(meets_hooks);
-            (state.backlog.is_some(), state.outbound.has_waiting(), meets_hooks)
+            (state.has_backlog(), state.outbound.has_waiting(), meets_hooks)
         };
         if queue {
             self.pump_queue(session, epoch);
@@ -38,7 +38,7 @@ impl Worker {
 
     /// Whether what leaves the queue of this client has to be asked about.
     pub(crate) fn queue_meets_hooks(&self, who: &Identity) -> bool {
-        self.interest().authorize || self.interest().deliver || who.rules.is_some()
+        self.interest().authorize || self.interest().deliver || who.rules().is_some()
     }
 
     fn pump_queue(&self, session: &SessionRef, epoch: Epoch) {
@@ -134,7 +134,8 @@ impl Worker {
                 let state = &mut *guard;
                 let limits = self.delivery_terms().limits_for(state.queue_messages_max);
                 let outbox_len = state.outbox_len();
-                let Some(backlog) = &mut state.backlog else {
+                let Some(backlog) = state.aside.as_mut().and_then(|aside| aside.backlog.as_mut())
+                else {
                     return;
                 };
                 let outbound = &state.outbound;
@@ -147,7 +148,7 @@ impl Worker {
                     Next::Give(retained, terms) => (retained, terms, Arc::clone(&state.identity)),
                     Next::NoRoom => return,
                     Next::Nothing => {
-                        state.backlog = None;
+                        state.end_backlog();
                         return;
                     }
                 }

@@ -1,8 +1,8 @@
-use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use foldhash::HashMap;
+use foldhash::HashSet;
 use foldhash::fast::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -18,7 +18,30 @@ pub(crate) struct Registry {
     count: AtomicU64,
 }
 
-pub(crate) type Shard = HashMap<Arc<str>, SessionRef>;
+pub(crate) type Shard = HashSet<ByClientId>;
+
+/// A session that is found by its Client Identifier, without a copy of it.
+pub(crate) struct ByClientId(pub(crate) SessionRef);
+
+impl Borrow<str> for ByClientId {
+    fn borrow(&self) -> &str {
+        &self.0.client_id
+    }
+}
+
+impl Hash for ByClientId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.client_id.hash(state);
+    }
+}
+
+impl PartialEq for ByClientId {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.client_id == other.0.client_id
+    }
+}
+
+impl Eq for ByClientId {}
 
 impl Registry {
     const SHARDS: usize = 32;
@@ -36,25 +59,36 @@ impl Registry {
     }
 
     pub(crate) fn find(&self, client_id: &str) -> Option<SessionRef> {
-        self.shard(client_id).get(client_id).cloned()
+        self.shard(client_id).get(client_id).map(|found| found.0.clone())
     }
 
     /// All sessions as they are now, a shard at a time.
     pub(crate) fn all(&self) -> impl Iterator<Item = SessionRef> {
-        self.shards.iter().flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>())
+        self.shards.iter().flat_map(|shard| {
+            let shard = shard.lock();
+            shard.iter().map(|found| found.0.clone()).collect::<Vec<_>>()
+        })
     }
 
     /// Puts a session into its locked shard, in the place of another one of the same client.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "the Client Identifier, which is the key, never changes"
+    )]
     pub(crate) fn insert(&self, shard: &mut Shard, session: SessionRef) {
-        if shard.insert(Arc::clone(&session.client_id), session).is_none() {
+        if shard.replace(ByClientId(session)).is_none() {
             self.count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Takes a session out of its locked shard, unless another one has its place.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "the Client Identifier, which is the key, never changes"
+    )]
     pub(crate) fn remove(&self, shard: &mut Shard, session: &SessionRef) {
-        if shard.get(&session.client_id).is_some_and(|found| found == session) {
-            shard.remove(&session.client_id);
+        if shard.get(&*session.client_id).is_some_and(|found| found.0 == *session) {
+            shard.remove(&*session.client_id);
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
     }

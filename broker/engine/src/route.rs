@@ -41,7 +41,7 @@ impl Route {
         let mut targets = Vec::with_capacity(found.targets.len());
         for target in found.targets {
             let identity = target.subscriber.identity();
-            if asks || identity.rules.is_some() {
+            if asks || identity.rules().is_some() {
                 let (may, until) = worker.may_receive(&identity, publish);
                 valid_until = valid_until.min(until);
                 if !may {

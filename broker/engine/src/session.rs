@@ -3,13 +3,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use foldhash::HashSet;
 use parking_lot::{Mutex, MutexGuard};
 use pintle_mqtt::{KeptRun, ProtocolVersion, Publication, QoS, Timestamp};
-use pintle_ports::{CohortId, Epoch, Identity, Link, Outbox, Taken};
+use pintle_ports::{Epoch, Identity, Link, Outbox, Taken};
 use pintle_session::{Delivery, Inbound, Outbound, OutboundLimits, SessionExpiry, Tally};
 
-use crate::retained_backlog::RetainedBacklog;
+use crate::aside::Aside;
 
 /// What a packet may grow by when it is delivered, Subscription Identifiers aside: a Packet
 /// Identifier, the length of its properties, a longer Remaining Length.
@@ -42,32 +41,11 @@ pub(crate) struct SessionState {
     pub(crate) packet_bytes_max: u32,
     pub(crate) link: Option<Arc<dyn Link>>,
     pub(crate) identity: Arc<Identity>,
-    pub(crate) cohort: Option<(u64, CohortId)>,
-    /// Filters as they were asked for, share prefix included.
-    pub(crate) subscriptions: HashSet<Box<str>>,
-    pub(crate) backlog: Option<Box<RetainedBacklog>>,
-    pub(crate) will: Option<Box<PendingWill>>,
+    /// Nothing for a client that is only connected.
+    pub(crate) aside: Option<Box<Aside>>,
     pub(crate) expiry: SessionExpiry,
-    /// The longest Session Expiry Interval that this client may have.
-    pub(crate) expiry_secs_max: u32,
-    /// Bound of its own on queued messages.
-    pub(crate) queue_messages_max: Option<u32>,
-    pub(crate) deadlines: Deadlines,
-}
-
-/// When something is due for a session without a connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    pub(crate) will_at: Timestamp,
-    pub(crate) expires_at: Timestamp,
-}
-
-impl Deadlines {
-    pub(crate) const NONE: Self = Self { will_at: Timestamp::NEVER, expires_at: Timestamp::NEVER };
-
-    pub(crate) fn first(self) -> Timestamp {
-        self.will_at.min(self.expires_at)
-    }
+    /// Bound of its own on queued messages; `u32::MAX` if it has none.
+    pub(crate) queue_messages_max: u32,
 }
 
 /// A Will Message that has not been sent or deleted.
@@ -94,14 +72,9 @@ impl Session {
             packet_bytes_max: u32::MAX,
             link: None,
             identity,
-            cohort: None,
-            subscriptions: HashSet::default(),
-            backlog: None,
-            will: None,
+            aside: None,
             expiry: SessionExpiry::from_secs(0),
-            expiry_secs_max: u32::MAX,
-            queue_messages_max: None,
-            deadlines: Deadlines::NONE,
+            queue_messages_max: u32::MAX,
         };
         Self {
             key,
@@ -141,7 +114,7 @@ impl Session {
     pub(crate) fn detach(&self, state: &mut SessionState) -> Option<(Arc<dyn Link>, Vec<u8>)> {
         let link = state.link.take()?;
         state.outbound.end_connection();
-        state.backlog = None;
+        state.end_backlog();
         state.noted = false;
         self.begin_epoch(state);
         // Nothing is connected: this only forgets what belonged to the connection.
@@ -236,12 +209,12 @@ impl SessionState {
 
     /// Whether anything waits for room, or for the client's quota.
     pub(crate) fn holds_more(&self) -> bool {
-        self.backlog.is_some() || self.outbound.has_waiting()
+        self.has_backlog() || self.outbound.has_waiting()
     }
 
     /// The will, which is now due.
     pub(crate) fn take_will(&mut self) -> Option<DueWill> {
-        let will = self.will.take()?;
+        let will = self.aside.as_mut()?.will.take()?;
         Some(DueWill { message: will.message, identity: Arc::clone(&self.identity) })
     }
 }
@@ -272,11 +245,9 @@ pub(crate) struct DeliveryTerms<'a> {
 }
 
 impl DeliveryTerms<'_> {
-    pub(crate) fn limits_for(&self, queue_messages_max: Option<u32>) -> OutboundLimits {
+    pub(crate) fn limits_for(&self, queue_messages_max: u32) -> OutboundLimits {
         let mut limits = *self.limits;
-        if let Some(own) = queue_messages_max {
-            limits.queue_messages_max = limits.queue_messages_max.min(own);
-        }
+        limits.queue_messages_max = limits.queue_messages_max.min(queue_messages_max);
         limits
     }
 }
@@ -304,5 +275,17 @@ impl Deref for SessionRef {
 
     fn deref(&self) -> &Session {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 232, "{}", size_of::<Session>());
+        assert!(size_of::<Aside>() <= 104, "{}", size_of::<Aside>());
+        assert!(size_of::<Identity>() <= 88, "{}", size_of::<Identity>());
     }
 }

@@ -8,11 +8,12 @@ use pintle_ports::{Epoch, Event, EventKind, Identity};
 use pintle_session::{Ending, Outbound, WillFate, will_fate};
 use tracing::info;
 
+use crate::aside::Deadlines;
 use crate::connack::refuse;
 use crate::connect::Refused;
 use crate::connection::{Connection, Flow, Live, Phase};
 use crate::counters::add;
-use crate::session::{Deadlines, DueWill, SessionRef, SessionState};
+use crate::session::{DueWill, SessionRef, SessionState};
 use crate::worker::{Worker, tell};
 
 impl Connection {
@@ -171,20 +172,20 @@ impl Worker {
             }
             link.close(unsent);
         }
-        let delay_secs = state.will.as_ref().map_or(0, |will| will.delay_secs);
+        let delay_secs = state.will_delay_secs();
         let expires_at = state.expiry.ends_at(self.now);
         let mut deadlines = Deadlines { expires_at, ..Deadlines::NONE };
         let mut will = None;
         match will_fate(ending, delay_secs, state.expiry.as_secs(), self.now) {
-            WillFate::Discard => state.will = None,
+            WillFate::Discard => state.set_will(None),
             WillFate::SendNow => will = state.take_will(),
-            WillFate::SendAt(at) if state.will.is_some() => deadlines.will_at = at,
+            WillFate::SendAt(at) if state.has_will() => deadlines.will_at = at,
             WillFate::SendAt(_) => {}
         }
         let ends = state.expiry.ends_with_connection();
         if !ends {
-            self.engine().timers.set(&session.0, state.deadlines, deadlines);
-            state.deadlines = deadlines;
+            self.engine().timers.set(&session.0, state.deadlines(), deadlines);
+            state.set_deadlines(deadlines);
         }
         Some(Parted { epoch: state.epoch, will, ends })
     }
@@ -204,7 +205,7 @@ impl Worker {
         let (will, expired, epoch) = {
             let mut guard = session.lock();
             let state = &mut *guard;
-            let mut left = state.deadlines;
+            let mut left = state.deadlines();
             let mut will = None;
             if left.will_at <= now {
                 left.will_at = Timestamp::NEVER;
@@ -215,7 +216,7 @@ impl Worker {
                 left = Deadlines::NONE;
             }
             self.engine().timers.set(&session.0, Deadlines::NONE, left);
-            state.deadlines = left;
+            state.set_deadlines(left);
             (will, expired, state.epoch)
         };
         if let Some(due) = will {
@@ -250,12 +251,12 @@ impl Worker {
         let (filters, identity, left) = {
             let mut state = session.lock();
             state.ended = true;
-            self.engine().timers.set(&session.0, state.deadlines, Deadlines::NONE);
-            state.deadlines = Deadlines::NONE;
+            self.engine().timers.set(&session.0, state.deadlines(), Deadlines::NONE);
+            state.set_deadlines(Deadlines::NONE);
             let left = state.outbound.take_shared();
             state.outbound = Outbound::new();
-            state.backlog = None;
-            (std::mem::take(&mut state.subscriptions), Arc::clone(&state.identity), left)
+            let aside = state.aside.take().unwrap_or_default();
+            (aside.subscriptions, Arc::clone(&state.identity), left)
         };
         if !self.engine().is_shutting_down() {
             self.pass_on(session, &left);

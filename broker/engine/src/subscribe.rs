@@ -166,13 +166,14 @@ impl Connection {
                 .subscriptions_max
                 .unwrap_or(u32::MAX)
                 .min(worker.bounds().settings.subscriptions_max);
-            let is_new = !state.subscriptions.contains(&*text);
-            if is_new && state.subscriptions.len() >= subscriptions_max as usize {
+            let subscriptions = &mut state.aside_mut().subscriptions;
+            let is_new = !subscriptions.contains(&*text);
+            if is_new && subscriptions.len() >= subscriptions_max as usize {
                 return Ok(ReasonCode::QuotaExceeded);
             }
             worker.engine().add_subscription(&live.session, &filter, options);
             if is_new {
-                state.subscriptions.insert(text.as_str().into());
+                subscriptions.insert(text.as_str().into());
             }
             is_new
         };
@@ -199,7 +200,8 @@ impl Connection {
             if found.is_empty() {
                 continue;
             }
-            let lost = self.own_state()?.backlog.get_or_insert_default().push(found, terms);
+            let lost =
+                self.own_state()?.aside_mut().backlog.get_or_insert_default().push(found, terms);
             add(&worker.counts().publishes_dropped, lost as u64);
         }
         worker.pump(&live.session, live.epoch);

@@ -7,11 +7,12 @@ use pintle_session::{
     Ending, KeepAlive, SessionExpiry, WillFate, keep_alive_terms, waiting_will_fate, will_fate,
 };
 
+use crate::aside::Deadlines;
 use crate::connect::{Opening, Refused, connection_terms};
 use crate::connection::Connection;
 use crate::counters::add;
 use crate::deliver::Totals;
-use crate::session::{Deadlines, DueWill, PendingWill, Session, SessionRef, SessionState};
+use crate::session::{DueWill, PendingWill, Session, SessionRef, SessionState};
 use crate::session_end::farewell;
 use crate::worker::Worker;
 
@@ -43,7 +44,7 @@ impl Connection {
             let what = "the broker is shutting down";
             return Err(Refused { reason: ReasonCode::ServerUnavailable, what });
         }
-        let existing = shard.get(&client_id).cloned();
+        let existing = shard.get(&*client_id).map(|found| found.0.clone());
         let resumable = existing.as_ref().filter(|session| {
             !opening.connect.clean_start && session.lock().is_resumable(worker.now)
         });
@@ -97,15 +98,15 @@ impl Connection {
         if resumed && worker.rights_may_differ(&state.identity, identity) {
             worker.engine().forget_routes_to(state);
         }
-        state.expiry_secs_max = expiry_secs_max(worker, opening);
-        state.expiry = expiry_of(connect, state.expiry_secs_max);
+        state.set_expiry_secs_max(expiry_secs_max(worker, opening));
+        state.expiry = expiry_of(connect, state.expiry_secs_max());
         let connection_terms = connection_terms(connect);
         state.version = connect.version;
         state.packet_bytes_max = connection_terms.packet_bytes_max;
         state.identity = Arc::clone(identity);
-        state.cohort = None;
-        state.will = will;
-        state.queue_messages_max = opening.admission.bounds.queue_messages_max;
+        state.forget_cohort();
+        state.set_will(will);
+        state.queue_messages_max = opening.admission.bounds.queue_messages_max.unwrap_or(u32::MAX);
         let connack =
             self.terms.connack(opening, &session.client_id, resumed, state.expiry, keep_alive);
         let (receive_maximum, alias_maximum) = self.inbound_terms(is_v5);
@@ -173,7 +174,7 @@ impl SessionState {
     /// Whether a connection without Clean Start may have it: it does not end with its connection,
     /// and its time has not passed unnoticed.
     fn is_resumable(&self, now: Timestamp) -> bool {
-        !self.expiry.ends_with_connection() && self.deadlines.expires_at > now
+        !self.expiry.ends_with_connection() && self.deadlines().expires_at > now
     }
 }
 
@@ -185,11 +186,11 @@ fn cut_off(
     state: &mut SessionState,
 ) -> (bool, Option<DueWill>) {
     let was_connected = state.link.is_some();
-    let delay_secs = state.will.as_ref().map_or(0, |will| will.delay_secs);
+    let delay_secs = state.will_delay_secs();
     let fate = if was_connected {
         let ending = Ending::TakenOver { clean_start: false };
         will_fate(ending, delay_secs, state.expiry.as_secs(), worker.now)
-    } else if state.deadlines.will_at <= worker.now {
+    } else if state.deadlines().will_at <= worker.now {
         WillFate::SendNow
     } else {
         waiting_will_fate(false)
@@ -198,8 +199,8 @@ fn cut_off(
         WillFate::SendNow => state.take_will(),
         WillFate::Discard | WillFate::SendAt(_) => None,
     };
-    worker.engine().timers.set(&session.0, state.deadlines, Deadlines::NONE);
-    state.deadlines = Deadlines::NONE;
+    worker.engine().timers.set(&session.0, state.deadlines(), Deadlines::NONE);
+    state.set_deadlines(Deadlines::NONE);
     close_link(worker, session, state, ReasonCode::SessionTakenOver);
     (was_connected, will)
 }
@@ -239,6 +240,6 @@ impl Worker {
     /// Whether a route made for `before` may be wrong for `now`.
     fn rights_may_differ(&self, before: &Identity, now: &Identity) -> bool {
         let interest = self.interest();
-        interest.authorize || interest.deliver || before.rules.is_some() || now.rules.is_some()
+        interest.authorize || interest.deliver || before.rules().is_some() || now.rules().is_some()
     }
 }

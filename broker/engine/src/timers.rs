@@ -4,7 +4,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use pintle_mqtt::Timestamp;
 
-use crate::session::{Deadlines, Session, SessionRef};
+use crate::aside::Deadlines;
+use crate::session::{Session, SessionRef};
 
 /// When sessions without a connection are to be looked at again; one entry a session at most.
 #[derive(Default)]

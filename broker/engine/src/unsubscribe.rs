@@ -40,7 +40,7 @@ impl Connection {
         };
         {
             let mut state = self.own_state()?;
-            if !state.subscriptions.remove(text) {
+            if !state.aside_mut().subscriptions.remove(text) {
                 return Ok(ReasonCode::NoSubscriptionExisted);
             }
             worker.engine().remove_subscription(&live.session, &filter);

@@ -121,7 +121,7 @@ impl Worker {
 
     /// Asks the voters; a yes until further notice if there is none.
     pub(crate) fn authorize(&self, who: &Identity, action: Action<'_>) -> Ruling {
-        if !self.interest().authorize && who.rules.is_none() {
+        if !self.interest().authorize && who.rules().is_none() {
             return Ruling::ALLOW;
         }
         self.hooks().authorize(who, action, self.now)
@@ -140,7 +140,7 @@ impl Worker {
             if state.ended {
                 return Standing::Excluded;
             }
-            let asks = self.interest().authorize || state.identity.rules.is_some();
+            let asks = self.interest().authorize || state.identity.rules().is_some();
             let connected = state.link.is_some();
             let standing = if connected { Standing::Connected } else { Standing::Away };
             (standing, asks.then(|| Arc::clone(&state.identity)))
@@ -168,7 +168,7 @@ impl Worker {
         let stamp = self.hooks_stamp.as_number();
         let (known, identity) = {
             let state = session.lock();
-            (state.cohort, Arc::clone(&state.identity))
+            (state.cohort(), Arc::clone(&state.identity))
         };
         match known {
             Some((at, cohort)) if at == stamp => cohort,
@@ -176,7 +176,7 @@ impl Worker {
                 let cohort = self.hooks().cohort(&identity);
                 let mut state = session.lock();
                 if Arc::ptr_eq(&state.identity, &identity) {
-                    state.cohort = Some((stamp, cohort));
+                    state.aside_mut().cohort = Some((stamp, cohort));
                 }
                 cohort
             }

@@ -22,7 +22,7 @@ impl Core {
     /// it is a yes only if there was nobody to ask. An error is a no.
     pub(crate) fn authorize(&self, who: &Identity, action: Action<'_>, now: Timestamp) -> Ruling {
         let mut tally = Tally::new();
-        if let Some(rules) = &who.rules {
+        if let Some(rules) = who.rules() {
             tally.add(vote_of_rules(rules.as_any().downcast_ref(), action));
         }
         if tally.is_open() && !self.chains.authorize.is_empty() {

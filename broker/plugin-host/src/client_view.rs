@@ -44,7 +44,7 @@ impl api::Client for ClientView<'_> {
     }
 
     fn remote_addr(&self) -> Option<SocketAddr> {
-        self.0.remote_addr
+        self.0.remote_addr.map(SocketAddr::from)
     }
 
     fn session_key(&self) -> u64 {

@@ -50,7 +50,7 @@ impl Core {
             }
             voters.push(voter);
         };
-        if let Some(rules) = &who.rules {
+        if let Some(rules) = who.rules() {
             let rules: Option<&RuleSet> = rules.as_any().downcast_ref();
             let vote = vote_of_rules(rules, action);
             let voter = VoterAnswer {

@@ -18,6 +18,6 @@ pub use hooks::{
     DeliverRuling, Exchange, HookPath, Hooks, Interest, PluginId, PublishRuling, PublishVerdict,
     Refusal, Ruling, SessionBounds, Step, SubscribeRuling, SubscriptionRequest, Verdict,
 };
-pub use identity::{Identity, Transport, Voter};
+pub use identity::{Granted, Identity, RemoteAddr, Transport, Voter};
 pub use link::{Epoch, Link, Outbox, Taken};
 pub use message_frame::MessageFrame;

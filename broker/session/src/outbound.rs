@@ -24,7 +24,7 @@ pub struct Outbound {
     inflight: Option<Box<InFlight>>,
     queue: Option<Box<Queue>>,
     ids: PacketIds,
-    gate: Option<Gate>,
+    gate: Option<Box<Gate>>,
     /// Counts Network Connections, so that messages that come back from hooks are known.
     connection: u32,
     /// Dropped as expired when there was no tally to say so.
@@ -177,13 +177,13 @@ impl Outbound {
     /// Messages in the queue, with those that hooks have right now.
     pub fn queue_len(&self) -> u32 {
         let queued = self.queue.as_ref().map_or(0, |queue| queue.len());
-        queued + self.gate.map_or(0, |gate| gate.messages)
+        queued + self.gate.as_ref().map_or(0, |gate| gate.messages)
     }
 
     /// Bytes of the packets in the queue as they are kept, with those that hooks have right now.
     pub fn queue_bytes(&self) -> u64 {
         let queued = self.queue.as_ref().map_or(0, |queue| queue.bytes());
-        queued + self.gate.map_or(0, |gate| gate.bytes)
+        queued + self.gate.as_ref().map_or(0, |gate| gate.bytes)
     }
 
     /// Messages that were sent and are not finished.
@@ -238,7 +238,7 @@ impl Outbound {
     }
 
     fn enqueue(&mut self, part: RunPart, limits: &OutboundLimits, now: Timestamp) -> Tally {
-        let out = self.gate.map_or((0, 0), |gate| (gate.messages, gate.bytes));
+        let out = self.gate.as_ref().map_or((0, 0), |gate| (gate.messages, gate.bytes));
         let bounds = QueueBounds::new(limits, out.0, out.1);
         let tally = self.queue.get_or_insert_default().push(part, bounds, now);
         self.forget_empty_queue();

@@ -15,7 +15,7 @@ use pintle_plugin_host::{
     SubscribeErrorPolicy,
 };
 use pintle_ports::{
-    Broker, ConnectAttempt, HookPath, Hooks, Identity, MessageFrame, SubscriptionRequest,
+    Broker, ConnectAttempt, Granted, HookPath, Hooks, Identity, MessageFrame, SubscriptionRequest,
     Transport, Voter, Whom,
 };
 
@@ -206,12 +206,11 @@ pub(crate) fn client(client_id: &str) -> Identity {
         session_key: 1,
         client_id: client_id.into(),
         username: None,
-        principal: None,
+        granted: None,
         protocol: ProtocolVersion::V5_0,
         transport: Transport::Tcp,
         listener: "default".into(),
         remote_addr: None,
-        rules: None,
     }
 }
 
@@ -220,7 +219,7 @@ pub(crate) fn user(client_id: &str, username: &str) -> Identity {
 }
 
 pub(crate) fn with_rules(who: Identity, rules: Option<Arc<dyn Voter>>) -> Identity {
-    Identity { rules, ..who }
+    Identity { granted: Granted::new(None, rules), ..who }
 }
 
 pub(crate) fn attempt(who: Identity) -> ConnectAttempt {

@@ -125,12 +125,11 @@ fn identity(args: &ExplainArgs) -> Identity {
         session_key: 1,
         client_id: args.client.as_str().into(),
         username: args.user.as_deref().map(Box::from),
-        principal: None,
+        granted: None,
         protocol: ProtocolVersion::V5_0,
         transport: Transport::Tcp,
         listener: Arc::from(args.listener.as_str()),
         remote_addr: None,
-        rules: None,
     }
 }
 

@@ -26,7 +26,9 @@ use super::signals::{Signal, Signals};
 pub(super) struct Conn {
     io: TcpStream,
     owner: OnceLock<Waker>,
-    outbox: OnceLock<(Arc<dyn Outbox>, Epoch)>,
+    outbox: OnceLock<Arc<dyn Outbox>>,
+    /// That of `outbox`, and set before it.
+    epoch: AtomicU32,
     out: Mutex<Outgoing>,
     signals: Signals,
     /// Follows `out`, so that the owner need not lock to know.
@@ -71,6 +73,7 @@ impl Conn {
             io,
             owner: OnceLock::new(),
             outbox: OnceLock::new(),
+            epoch: AtomicU32::new(0),
             out: Mutex::default(),
             signals: Signals::default(),
             blocked: AtomicBool::new(false),
@@ -246,10 +249,10 @@ impl Conn {
     /// In exchange the outbox of a busy connection is given a buffer that need not grow first. An
     /// idle one is left with none.
     fn take(&self, more_waits: &mut bool) -> Vec<u8> {
-        let Some((outbox, epoch)) = self.outbox.get() else { return Vec::new() };
+        let Some(outbox) = self.outbox.get() else { return Vec::new() };
         let is_busy = self.busy.load(Ordering::Relaxed);
         let mut bytes = if is_busy { desk::spare_buffer() } else { Vec::new() };
-        let taken = outbox.take(*epoch, &mut bytes);
+        let taken = outbox.take(Epoch(self.epoch.load(Ordering::Relaxed)), &mut bytes);
         *more_waits |= taken == Taken::BytesAndMoreWaits;
         if is_busy != (bytes.len() >= BUSY_BYTES) {
             self.busy.store(!is_busy, Ordering::Relaxed);
@@ -343,7 +346,10 @@ impl Link for Conn {
 
     fn attach(&self, outbox: Arc<dyn Outbox>, epoch: Epoch) {
         // A connection has one session, so the first is the only one.
-        let _ = self.outbox.set((outbox, epoch));
+        self.outbox.get_or_init(|| {
+            self.epoch.store(epoch.0, Ordering::Relaxed);
+            outbox
+        });
     }
 
     fn ready(self: Arc<Self>) {

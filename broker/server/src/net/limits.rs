@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex};
+use pintle_ports::RemoteAddr;
 
 /// Counts connections in all, and lets others wait until there are none.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(super) struct ListenerLimit {
 #[derive(Debug)]
 pub(super) struct Permit {
     limit: Arc<ListenerLimit>,
-    peer: SocketAddr,
+    peer: RemoteAddr,
 }
 
 /// Which limit a connection was refused for.
@@ -123,13 +124,13 @@ impl ListenerLimit {
         }
         *count += 1;
         drop(per_address);
-        Ok(Permit { limit: Arc::clone(self), peer })
+        Ok(Permit { limit: Arc::clone(self), peer: peer.into() })
     }
 }
 
 impl Permit {
-    pub(super) const fn peer(&self) -> SocketAddr {
-        self.peer
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer.into()
     }
 
     pub(super) fn listener(&self) -> &str {
@@ -139,7 +140,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let address = address_of(self.peer);
+        let address = self.peer.ip().to_canonical();
         let mut per_address = self.limit.per_address.lock();
         if let Some(count) = per_address.get_mut(&address) {
             *count -= 1;

@@ -41,7 +41,7 @@ impl Outbound {
             taken.push(Waiting::new(message));
         }
         self.forget_empty_queue();
-        self.gate = (!taken.is_empty()).then_some(gate);
+        self.gate = (!taken.is_empty()).then(|| Box::new(gate));
         taken
     }
 

@@ -158,5 +158,5 @@ fn many_publishers_on_two_workers_reach_one_receiver_each_in_order() {
 #[test]
 fn the_task_of_a_connection_stays_small() {
     assert!(size_of::<ConnTask>() <= 152);
-    assert!(size_of::<Conn>() <= 224);
+    assert!(size_of::<Conn>() <= 200);
 }
