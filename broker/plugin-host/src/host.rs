@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use crate::background;
+use crate::cases::first_failure;
 use crate::chain::Chain;
 use crate::code::Code;
 use crate::core::{Chains, Core};
@@ -172,6 +173,7 @@ impl PluginHost {
         let id =
             known.or_else(free).ok_or(LoadError::TooMany { count: usize::from(u16::MAX) + 1 })?;
         let slot = Arc::new(slot_of(&self.shared, id, &spec)?);
+        check_cases(&spec)?;
         let name = spec.name.clone();
         self.change(|roster| {
             match roster.entry_mut(&name) {
@@ -353,6 +355,23 @@ impl PluginHost {
 impl Drop for PluginHost {
     fn drop(&mut self) {
         self.shutdown();
+    }
+}
+
+/// Holds its own cases against a plugin that nothing leads to yet.
+fn check_cases(spec: &PluginSpec) -> Result<(), LoadError> {
+    match first_failure(spec) {
+        None => Ok(()),
+        Some(result) => Err(LoadError::Case {
+            plugin: spec.name.clone(),
+            case: result.name,
+            why: format!(
+                "{} ({}:{})",
+                result.failures.join("; "),
+                result.path.display(),
+                result.line
+            ),
+        }),
     }
 }
 

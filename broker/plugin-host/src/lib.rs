@@ -9,6 +9,7 @@ mod authenticate;
 mod authorize;
 mod background;
 mod breaker;
+mod cases;
 mod chain;
 mod client_view;
 mod code;
@@ -51,6 +52,9 @@ mod topic_set;
 mod wasm;
 
 pub use breaker::BreakerState;
+pub use cases::{
+    Case, CaseFile, CaseFileError, CaseResult, HookBench, bench_cases, run_cases,
+};
 pub use code::{Code, Script, ScriptLimits};
 pub use error::LoadError;
 pub use explain::{Explanation, VoterAnswer};

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use pintle_plugin_api::Host;
 use pintle_ports::PluginId;
 
 use crate::code::Code;
@@ -12,7 +13,6 @@ use crate::hook::Hook;
 #[cfg(any(feature = "lua", feature = "wasm"))]
 use crate::instance::Stage;
 use crate::instance::{Instance, Native};
-#[cfg(any(feature = "lua", feature = "wasm"))]
 use crate::plugin_handle::PluginHandle;
 use crate::plugin_state::PluginState;
 use crate::roster::{Entry, Roster};
@@ -123,6 +123,18 @@ fn instance_of(
     state: &Arc<PluginState>,
     spec: &PluginSpec,
 ) -> Result<Box<dyn Instance>, LoadError> {
+    instance_on(spec, &state.name, Arc::new(PluginHandle::new(shared, state)))
+}
+
+/// An instance of the plugin that is offered `host`.
+///
+/// # Errors
+/// What is wrong with its code or settings.
+pub(crate) fn instance_on(
+    spec: &PluginSpec,
+    name: &Arc<str>,
+    host: Arc<dyn Host>,
+) -> Result<Box<dyn Instance>, LoadError> {
     let settings = |error| LoadError::Settings { plugin: spec.name.clone(), error };
     let fault =
         |fault: Fault| LoadError::Code { plugin: spec.name.clone(), why: fault.to_string() };
@@ -133,12 +145,12 @@ fn instance_of(
             Ok(Box::new(native))
         }
         #[cfg(feature = "lua")]
-        Code::Lua(script) => crate::lua::stage(stage(shared, state, spec, script)).map_err(fault),
+        Code::Lua(script) => crate::lua::stage(stage(spec, name, script, host)).map_err(fault),
         #[cfg(feature = "wasm")]
-        Code::Wasm(script) => crate::wasm::stage(stage(shared, state, spec, script)).map_err(fault),
+        Code::Wasm(script) => crate::wasm::stage(stage(spec, name, script, host)).map_err(fault),
         #[cfg(not(all(feature = "lua", feature = "wasm")))]
         code => {
-            let _ = (shared, state);
+            let _ = (name, host);
             let what =
                 format!("this pintle was built without plugins of the kind `{}`", code.kind());
             Err(fault(Fault::invalid(what)))
@@ -147,19 +159,14 @@ fn instance_of(
 }
 
 #[cfg(any(feature = "lua", feature = "wasm"))]
-fn stage(
-    shared: &Arc<Shared>,
-    state: &Arc<PluginState>,
-    spec: &PluginSpec,
-    script: &Script,
-) -> Stage {
+fn stage(spec: &PluginSpec, name: &Arc<str>, script: &Script, host: Arc<dyn Host>) -> Stage {
     Stage {
-        name: Arc::clone(&state.name),
+        name: Arc::clone(name),
         script: script.clone(),
         settings: spec.settings.clone(),
         budgets: spec.budgets,
         limits: spec.limits,
-        host: Arc::new(PluginHandle::new(shared, state)),
+        host,
     }
 }
 

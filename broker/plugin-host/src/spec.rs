@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use pintle_plugin_api::{Plugin, Settings};
 
+use crate::cases::CaseFile;
 use crate::code::{Code, ScriptLimits};
 use crate::hook::Hook;
 
@@ -28,6 +29,8 @@ pub struct PluginSpec {
     pub budgets: Budgets,
     /// What it may use at most, if it is a script or a component.
     pub limits: ScriptLimits,
+    /// What it should answer to what; held against it before it takes another's place.
+    pub cases: Vec<CaseFile>,
 }
 
 impl PluginSpec {
@@ -51,6 +54,7 @@ impl PluginSpec {
             grants: Grants::default(),
             settings: Settings::default(),
             budgets: Budgets::default(),
+            cases: Vec::new(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pintle_plugin_api::{FileContent, Hooks, Settings};
-use pintle_plugin_host::{ChainSpec, Code, HookOrder, PluginSpec, Script};
+use pintle_plugin_host::{CaseFile, ChainSpec, Code, HookOrder, PluginSpec, Script};
 
 use crate::config::{
     Config, ConfigError, Flags, Granting, PluginConfig, PluginSource, Problem, ScriptKind, Sources,
@@ -72,6 +72,7 @@ pub(crate) fn plugin_spec(plugin: &PluginConfig) -> Result<PluginSpec, Problem> 
         settings: settings(plugin)?,
         budgets: plugin.budgets,
         limits: plugin.limits,
+        cases: cases(plugin)?,
         ..PluginSpec::of(&plugin.name, code(plugin)?)
     })
 }
@@ -88,6 +89,14 @@ fn code(plugin: &PluginConfig) -> Result<Code, Problem> {
         ScriptKind::Lua => Code::Lua(file),
         ScriptKind::Wasm => Code::Wasm(file),
     })
+}
+
+fn cases(plugin: &PluginConfig) -> Result<Vec<CaseFile>, Problem> {
+    let PluginSource::Script(script) = &plugin.source else { return Ok(Vec::new()) };
+    let read = |path: &PathBuf| {
+        CaseFile::read(path).map_err(|error| Problem::unplaced(error.to_string()))
+    };
+    script.cases.iter().map(read).collect()
 }
 
 fn unread(plugin: &PluginConfig, path: &Path, error: &io::Error) -> Problem {

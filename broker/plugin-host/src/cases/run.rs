@@ -1,0 +1,322 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use pintle_mqtt::TopicName;
+use pintle_plugin_api::{
+    Action, AuthStep, Host, Message, NewMessage, Origin, PublishVerdict, StampedEvent,
+};
+
+use super::case_file::{Case, CaseFile};
+use super::case_host::{CaseHost, Seen};
+use super::compare::differences;
+use super::observed::Observed;
+use super::step::{Ask, Step, with_message};
+use crate::code::Code;
+use crate::fault::{ErrorKind, Fault};
+use crate::instance::{Instance, Reply};
+use crate::load::instance_on;
+use crate::refusal_code::Carrier;
+use crate::spec::PluginSpec;
+use crate::topic_set::TopicSet;
+
+/// How one case ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseResult {
+    /// The file it stands in.
+    pub path: PathBuf,
+    /// The line where it begins, from 1.
+    pub line: u32,
+    /// Its name.
+    pub name: String,
+    /// What was expected and did not come; empty if the case passed.
+    pub failures: Vec<String>,
+    /// What the plugin logged.
+    pub log: Vec<String>,
+}
+
+impl CaseResult {
+    /// Whether everything was as expected.
+    pub fn is_passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl fmt::Display for CaseResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.is_passed() { "ok  " } else { "FAIL" };
+        write!(f, "{word}  {}  ({}:{})", self.name, self.path.display(), self.line)?;
+        for failure in &self.failures {
+            write!(f, "\n      {}", failure.replace('\n', "\n      "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs every case against a fresh instance of the plugin, one after another, on a thread of their
+/// own. A plugin linked in has one instance only, and is given the settings of each case in turn.
+pub fn run_cases(spec: &PluginSpec, cases: &[CaseFile]) -> Vec<CaseResult> {
+    each(spec, cases, |_| false)
+}
+
+/// The first case that fails, if one does.
+pub(crate) fn first_failure(spec: &PluginSpec) -> Option<CaseResult> {
+    let results = each(spec, &spec.cases, |result| !result.is_passed());
+    results.into_iter().find(|result| !result.is_passed())
+}
+
+fn each(
+    spec: &PluginSpec,
+    files: &[CaseFile],
+    is_enough: impl Fn(&CaseResult) -> bool + Send + Sync,
+) -> Vec<CaseResult> {
+    beside(|| {
+        let mut results = Vec::new();
+        for file in files {
+            for case in &file.cases {
+                let result = run(spec, file, case);
+                let is_last = is_enough(&result);
+                results.push(result);
+                if is_last {
+                    return results;
+                }
+            }
+        }
+        results
+    })
+}
+
+/// Does `work` on another thread and waits: the caller may be one that must not block in the ways
+/// in which a plugin's answer is waited for.
+pub(super) fn beside<T: Send + Default>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join().unwrap_or_default())
+}
+
+fn run(spec: &PluginSpec, file: &CaseFile, case: &Case) -> CaseResult {
+    let (failures, log) = match Player::new(spec, case) {
+        Ok(player) => player.play(case),
+        Err(why) => (vec![format!("the plugin does not load: {why}")], Vec::new()),
+    };
+    CaseResult { path: file.path.clone(), line: case.line, name: case.name.clone(), failures, log }
+}
+
+/// A plugin on stage, with the broker that it sees.
+pub(super) struct Player<'a> {
+    case: &'a Case,
+    pub(super) host: Arc<CaseHost>,
+    pub(super) instance: Box<dyn Instance>,
+    topics: TopicSet,
+    sees_passwords: bool,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(spec: &PluginSpec, case: &'a Case) -> Result<Self, String> {
+        let mut spec = spec.clone();
+        if let serde_json::Value::Object(config) = &mut spec.settings.config {
+            config.extend(case.world.config.clone());
+        } else if !case.world.config.is_empty() {
+            spec.settings.config = case.world.config.clone().into();
+        }
+        let topics = TopicSet::new(&spec.topics);
+        let topics = topics.map_err(|(filter, why)| format!("topics: `{filter}`: {why}"))?;
+        let host = Arc::new(CaseHost::new(&spec.grants, &case.world)?);
+        let name = Arc::from(spec.name.as_str());
+        let instance = instance_on(&spec, &name, Arc::clone(&host) as Arc<dyn Host>)
+            .map_err(|error| error.to_string())?;
+        let sees_passwords = spec.grants.credentials || matches!(spec.code, Code::Native(_));
+        Ok(Self { case, host, instance, topics, sees_passwords })
+    }
+
+    fn play(&self, case: &Case) -> (Vec<String>, Vec<String>) {
+        if let Err(fault) = self.instance.start(Arc::clone(&self.host) as Arc<dyn Host>) {
+            return (vec![format!("the plugin does not start: {fault}")], self.host.seen().log);
+        }
+        for (place, step) in (1..).zip(&case.before) {
+            let fault = self.take(step).and_then(|observed| observed.error);
+            if let Some(error) = fault {
+                let what = format!("step {place} of `before` failed: {error}");
+                return (vec![what], self.host.seen().log);
+            }
+        }
+        let mut observed = Observed::of("done");
+        for _ in 0..case.repeat {
+            self.host.forget();
+            match self.take(&case.step) {
+                Some(seen) => observed = seen,
+                None => return (vec![self.no_hook(&case.step)], self.host.seen().log),
+            }
+        }
+        let seen: Seen = self.host.seen();
+        (differences(&case.expect, &observed, &seen), seen.log)
+    }
+
+    /// Starts it and does what comes before; whether nothing failed.
+    pub(super) fn before(&self, case: &Case) -> bool {
+        self.instance.start(Arc::clone(&self.host) as Arc<dyn Host>).is_ok()
+            && case.before.iter().all(|step| self.ask(step).is_ok())
+    }
+
+    fn no_hook(&self, step: &Step) -> String {
+        let hook = step.hook().map_or("", |hook| hook.name());
+        format!("the plugin has no {hook}")
+    }
+
+    /// Does one step; `None` if the plugin does not have the hook.
+    fn take(&self, step: &Step) -> Option<Observed> {
+        let has = |hook: crate::hook::Hook| self.instance.about().hooks.contains(hook.flag());
+        if step.hook().is_some_and(|hook| !has(hook)) {
+            return None;
+        }
+        Some(self.ask(step).unwrap_or_else(|fault| Observed::failed(&fault)))
+    }
+
+    /// # Errors
+    /// How the plugin failed.
+    pub(super) fn ask(&self, step: &Step) -> Result<Observed, Fault> {
+        let (instance, client) = (&*self.instance, &self.case.world.client);
+        match step {
+            Step::Connect(credentials) => {
+                let mut credentials = credentials.clone();
+                credentials.password = credentials.password.filter(|_| self.sees_passwords);
+                let verdict = match instance.authenticate(client, &credentials)? {
+                    Reply::Now(verdict) => verdict,
+                    Reply::Blocking(work) => work(),
+                    Reply::Coming(answer) => {
+                        answer.blocking_recv().unwrap_or_else(|_| Err(gone()))?
+                    }
+                };
+                Observed::of_auth(verdict, client.username.as_deref())
+            }
+            Step::Auth { method, reauth, data } => self.exchange(method, *reauth, data),
+            Step::Publish(origin, message) => self.publish(*origin, message),
+            Step::Subscribe(asked) => {
+                Observed::of_subscribe(instance.on_subscribe(client, asked)?, asked)
+            }
+            Step::Unsubscribe(filter) => Ok(match instance.on_unsubscribe(client, filter)? {
+                Some(changed) => Observed { filter: Some(changed), ..Observed::of("rewrite") },
+                None => Observed { filter: Some(filter.clone()), ..Observed::of("pass") },
+            }),
+            Step::Deliver(cohort, message) => self.deliver(cohort.as_deref(), message),
+            Step::Authorize(ask) => self.authorize(ask),
+            Step::Events(events) => self.tell(events),
+            Step::Timer(name) => instance.on_timer(name).map(|()| Observed::of("done")),
+            Step::Command { principal, command, args } => {
+                Ok(match instance.on_command(principal.as_deref(), command, args)? {
+                    Ok(answer) => Observed { answer: Some(answer), ..Observed::of("answer") },
+                    Err(why) => Observed { message: Some(why), ..Observed::of("refuse") },
+                })
+            }
+            Step::Wait(span) => {
+                self.host.wait(*span);
+                Ok(Observed::of("done"))
+            }
+        }
+    }
+
+    fn publish(&self, origin: Origin, sent: &NewMessage) -> Result<Observed, Fault> {
+        if !self.wants(&sent.topic) {
+            return Observed::of_publish(pintle_plugin_api::PublishOutcome::Pass, sent);
+        }
+        let client = Some(&self.case.world.client as &dyn pintle_plugin_api::Client)
+            .filter(|_| matches!(origin, Origin::Client | Origin::Will));
+        let verdict: PublishVerdict =
+            with_message(sent, |message| self.instance.on_publish(origin, client, message))?;
+        for message in verdict.emit {
+            // What is refused is noted there.
+            let _ = self.host.emit(None, message);
+        }
+        Observed::of_publish(verdict.outcome, sent)
+    }
+
+    /// Whether a message of this topic reaches `on_publish` and `on_deliver` at all.
+    fn wants(&self, topic: &str) -> bool {
+        let is_named = || TopicName::new(topic).is_ok_and(|topic| self.topics.matches(topic));
+        self.topics.is_empty() || is_named()
+    }
+
+    fn deliver(&self, cohort: Option<&str>, sent: &NewMessage) -> Result<Observed, Fault> {
+        let cohort = match cohort {
+            Some(cohort) => Some(cohort.to_owned()),
+            None => self.instance.cohort(&self.case.world.client)?,
+        };
+        let verdict = match &cohort {
+            Some(cohort) if self.wants(&sent.topic) => {
+                let ask = |message: &Message<'_>| self.instance.on_deliver(cohort, message);
+                with_message(sent, ask)?
+            }
+            Some(_) | None => pintle_plugin_api::DeliverVerdict::Pass,
+        };
+        Ok(Observed { cohort, ..Observed::of_deliver(verdict, sent)? })
+    }
+
+    fn authorize(&self, ask: &Ask) -> Result<Observed, Fault> {
+        let client = &self.case.world.client;
+        let decide = |action: Action<'_>| self.instance.authorize(client, &action);
+        let bare = |message: &NewMessage| NewMessage { payload: Vec::new(), ..message.clone() };
+        let (decision, carrier) = match ask {
+            Ask::Publish(message) => {
+                let asked =
+                    with_message(&bare(message), |message| decide(Action::Publish(message)));
+                (asked?, Carrier::PubAck)
+            }
+            Ask::Receive(message) => {
+                let asked =
+                    with_message(&bare(message), |message| decide(Action::Receive(message)));
+                (asked?, Carrier::PubAck)
+            }
+            Ask::Will(message) => {
+                let asked = with_message(&bare(message), |message| decide(Action::Will(message)));
+                (asked?, Carrier::ConnAck)
+            }
+            Ask::Subscribe(asked) => (decide(Action::Subscribe(asked))?, Carrier::SubAck),
+        };
+        Observed::of_decision(decision, carrier)
+    }
+
+    fn tell(&self, events: &[StampedEvent]) -> Result<Observed, Fault> {
+        let wanted = self.instance.about().events;
+        let unheard = events.iter().find(|event| !wanted.contains(event.event.kind()));
+        if let Some(event) = unheard {
+            let what = format!(
+                "it is not told of {:?}: it does not name that kind of event",
+                event.event.kind()
+            );
+            return Err(Fault::new(ErrorKind::InvalidAnswer, what));
+        }
+        self.instance.on_events(events, 0).map(|()| Observed::of("done"))
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        reauth: bool,
+        data: &[Option<Vec<u8>>],
+    ) -> Result<Observed, Fault> {
+        let client = &self.case.world.client;
+        let owns = self.instance.about().auth_methods.iter().any(|owned| owned == method);
+        let begun = if owns { self.instance.auth_begin(client, method, reauth)? } else { None };
+        let Some(mut exchange) = begun else {
+            return Ok(Observed::of("next"));
+        };
+        let mut challenges = Vec::new();
+        for data in data {
+            match exchange.step(data.as_deref())? {
+                AuthStep::Challenge(challenge) => challenges.push(challenge),
+                AuthStep::Accept(accepted, data) => {
+                    challenges.extend(data);
+                    let user = client.username.as_deref();
+                    return Ok(Observed { challenges, ..Observed::accepted(*accepted, user) });
+                }
+                AuthStep::Reject(failure) => {
+                    return Ok(Observed { challenges, ..Observed::rejected(&failure)? });
+                }
+            }
+        }
+        Ok(Observed { challenges, ..Observed::of("challenge") })
+    }
+}
+
+fn gone() -> Fault {
+    Fault::new(ErrorKind::Internal, "its thread has ended")
+}
