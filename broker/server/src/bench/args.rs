@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Subcommand};
 use pintle_mqtt::{ProtocolVersion, QoS};
 
+use super::disturbers::Disturbance;
 use super::pace::{Pace, Until};
 use super::payload::STAMP_BYTES;
 
@@ -107,11 +108,34 @@ pub(super) struct LatencyArgs {
     #[arg(long, value_parser = parse_positive)]
     pub(super) rate: Option<f64>,
     #[command(flatten)]
+    pub(super) disturbance: DisturbanceArgs,
+    #[command(flatten)]
     pub(super) message: MessageArgs,
     #[command(flatten)]
     pub(super) length: LengthArgs,
     #[command(flatten)]
     pub(super) common: CommonArgs,
+}
+
+/// Clients that are a burden to the broker meanwhile.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct DisturbanceArgs {
+    /// Meanwhile, one more client makes or ends so many subscriptions a second
+    #[arg(long, default_value_t = 0, value_name = "PER_SECOND", hide_default_value = true)]
+    changes: u32,
+    /// Meanwhile, one more publisher sends as much as the broker takes
+    #[arg(long)]
+    flood: bool,
+    /// Meanwhile, one more subscriber to everything, the flood too, never reads
+    #[arg(long)]
+    never_reads: bool,
+}
+
+impl DisturbanceArgs {
+    pub(super) const fn disturbance(self) -> Disturbance {
+        let Self { changes: changes_per_second, flood: floods, never_reads } = self;
+        Disturbance { changes_per_second, floods, never_reads }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -10,6 +10,7 @@ use super::args::{
 };
 use super::bench::{Bench, Findings};
 use super::cast::Cast;
+use super::disturbers::{Disturbance, Disturbers};
 use super::pace::{Pace, Run, Until};
 use super::report::{MemoryPerItem, Percentiles, Report};
 use super::traffic::MessageForm;
@@ -17,30 +18,54 @@ use super::traffic::MessageForm;
 pub(super) fn fan_in(args: &FanInArgs) -> Result<Report> {
     let cast = |prefix: &str| Cast::fan_in(prefix, args.publishers as usize);
     let pace = |window| args.load.pace(window);
-    Scenario { name: "fan-in", message: &args.load.message, common: &args.common, cast: &cast }
-        .run(&pace, args.load.length.until())
+    Scenario {
+        name: "fan-in",
+        message: &args.load.message,
+        common: &args.common,
+        cast: &cast,
+        disturbance: Disturbance::default(),
+    }
+    .run(&pace, args.load.length.until())
 }
 
 pub(super) fn fan_out(args: &FanOutArgs) -> Result<Report> {
     let cast =
         |prefix: &str| Cast::fan_out(prefix, args.publishers as usize, args.subscribers as usize);
     let pace = |window| args.load.pace(window);
-    Scenario { name: "fan-out", message: &args.load.message, common: &args.common, cast: &cast }
-        .run(&pace, args.load.length.until())
+    Scenario {
+        name: "fan-out",
+        message: &args.load.message,
+        common: &args.common,
+        cast: &cast,
+        disturbance: Disturbance::default(),
+    }
+    .run(&pace, args.load.length.until())
 }
 
 pub(super) fn pairs(args: &PairsArgs) -> Result<Report> {
     let cast = |prefix: &str| Cast::pairs(prefix, args.pairs as usize);
     let pace = |window| args.load.pace(window);
-    Scenario { name: "pairs", message: &args.load.message, common: &args.common, cast: &cast }
-        .run(&pace, args.load.length.until())
+    Scenario {
+        name: "pairs",
+        message: &args.load.message,
+        common: &args.common,
+        cast: &cast,
+        disturbance: Disturbance::default(),
+    }
+    .run(&pace, args.load.length.until())
 }
 
 pub(super) fn shared(args: &SharedArgs) -> Result<Report> {
     let cast = |prefix: &str| Cast::shared(prefix, args.publishers as usize, args.group as usize);
     let pace = |window| args.load.pace(window);
-    Scenario { name: "shared", message: &args.load.message, common: &args.common, cast: &cast }
-        .run(&pace, args.load.length.until())
+    Scenario {
+        name: "shared",
+        message: &args.load.message,
+        common: &args.common,
+        cast: &cast,
+        disturbance: Disturbance::default(),
+    }
+    .run(&pace, args.load.length.until())
 }
 
 pub(super) fn filters(args: &FiltersArgs) -> Result<Report> {
@@ -50,8 +75,14 @@ pub(super) fn filters(args: &FiltersArgs) -> Result<Report> {
         Cast::filters(prefix, filters, publishers, subscribers)
     };
     let pace = |window| args.load.pace(window);
-    Scenario { name: "filters", message: &args.load.message, common: &args.common, cast: &cast }
-        .run(&pace, args.load.length.until())
+    Scenario {
+        name: "filters",
+        message: &args.load.message,
+        common: &args.common,
+        cast: &cast,
+        disturbance: Disturbance::default(),
+    }
+    .run(&pace, args.load.length.until())
 }
 
 pub(super) fn latency(args: &LatencyArgs) -> Result<Report> {
@@ -63,8 +94,9 @@ pub(super) fn latency(args: &LatencyArgs) -> Result<Report> {
         Some(subscribers) => Cast::fan_out(prefix, 1, subscribers as usize),
         None => Cast::pairs(prefix, args.pairs as usize),
     };
+    let disturbance = args.disturbance.disturbance();
     let pace = |_| Pace::Rate(args.rate.unwrap_or(usual_rate));
-    Scenario { name, message: &args.message, common: &args.common, cast: &cast }
+    Scenario { name, message: &args.message, common: &args.common, cast: &cast, disturbance }
         .run(&pace, args.length.until())
 }
 
@@ -75,6 +107,7 @@ struct Scenario<'a> {
     common: &'a CommonArgs,
     /// Makes the cast, given the first levels of its topics.
     cast: &'a dyn Fn(&str) -> Cast,
+    disturbance: Disturbance,
 }
 
 impl Scenario<'_> {
@@ -82,7 +115,7 @@ impl Scenario<'_> {
     fn run(&self, pace: &dyn Fn(u64) -> Pace, until: Until) -> Result<Report> {
         let MessageArgs { qos, payload } = *self.message;
         let layout = self.common.version.0.layout();
-        let connections = (self.cast)("").connections();
+        let connections = (self.cast)("").connections() + self.disturbance.connections();
         let mut bench = Bench::begin(self.common, payload, connections)?;
         let cast = (self.cast)(&bench.topic_prefix());
         let pace = pace(cast.usual_window(qos, layout, payload));
@@ -106,14 +139,18 @@ impl Scenario<'_> {
             Until::Messages(messages) => messages,
             Until::Time { .. } => u64::MAX,
         };
+        let disturbers =
+            Disturbers::start(self.disturbance, bench.fleet.target(), &bench.topic_prefix())?;
         let run = Run::new(&mut bench.fleet, &mut traffic, &mut bench.monitor, pace, messages);
         let measured = run.measure(until)?;
+        let disturbed = disturbers.counts();
+        drop(disturbers);
         let after = bench.monitor.memory()?;
         bench.fleet.leave_all();
         let mut report = bench.report(Findings {
             scenario: self.name,
             message: Some((qos, payload)),
-            parts: self.parts(&cast, pace),
+            parts: self.parts(&cast, pace, disturbed),
             rate: match pace {
                 Pace::Rate(rate) => Some(rate),
                 Pace::Window(_) => None,
@@ -136,7 +173,12 @@ impl Scenario<'_> {
         Ok(report)
     }
 
-    fn parts(&self, cast: &Cast, pace: Pace) -> BTreeMap<&'static str, u64> {
+    fn parts(
+        &self,
+        cast: &Cast,
+        pace: Pace,
+        (changes, flooded): (u64, u64),
+    ) -> BTreeMap<&'static str, u64> {
         let mut parts = BTreeMap::from([
             ("publishers", cast.publisher_count() as u64),
             ("subscribers", cast.receivers().len() as u64),
@@ -147,6 +189,12 @@ impl Scenario<'_> {
         if let Pace::Window(window) = pace {
             parts.insert("window", window);
         }
+        let beside = [
+            ("subscription changes", changes),
+            ("flooded", flooded),
+            ("never reading", u64::from(self.disturbance.never_reads)),
+        ];
+        parts.extend(beside.into_iter().filter(|(_, count)| *count > 0));
         parts
     }
 }

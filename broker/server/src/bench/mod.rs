@@ -11,6 +11,7 @@ mod bench;
 mod cast;
 mod channel;
 mod connects;
+mod disturbers;
 mod drain;
 mod faults;
 mod fleet;

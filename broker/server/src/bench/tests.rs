@@ -145,6 +145,20 @@ fn an_open_loop_to_many_over_our_broker_is_verified() {
 }
 
 #[test]
+fn clients_that_are_a_burden_leave_the_messages_of_others_whole() {
+    let broker = Broker::builder().listen("127.0.0.1:0").start().unwrap();
+    let line = "latency --pairs 3 --rate 20000 --messages 300 --changes 1000 --flood --never-reads";
+
+    let report = measured(line, broker.addresses()[0]).unwrap();
+
+    check(&report, 300);
+    assert_eq!(report.parts["never reading"], 1);
+    assert!(report.parts["subscription changes"] >= 10);
+    assert!(report.parts["flooded"] >= 500);
+    broker.shutdown();
+}
+
+#[test]
 fn filters_over_our_broker_are_verified() {
     check_broker("filters --filters 300 --subscribers 7 --publishers 3 --messages 900", 900);
 }
