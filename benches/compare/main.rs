@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use contender::{Contender, Kind, mosquitto_configuration, pintle_configuration};
-use scenario::{Outcome, SCENARIOS, Scenario};
+use scenario::{GROWTH, Outcome, SCENARIOS, Scenario};
 use table::{Heading, Row, page};
 
 /// Compares Pintle with mosquitto, with a relay that is no broker, and with whatever else is named.
@@ -36,6 +36,9 @@ struct Arguments {
     /// Only scenarios whose name contains this; may be given again
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
+    /// Large numbers and clients that are a burden, in place of the usual scenarios
+    #[arg(long)]
+    growth: bool,
     /// Also Pintle with a password file, an ACL file and $SYS topics
     #[arg(long)]
     secured: bool,
@@ -57,7 +60,8 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let binary = pintle_binary(&arguments)?;
     let contenders = contenders(&arguments, &binary);
-    let scenarios: Vec<&Scenario> = SCENARIOS
+    let all = if arguments.growth { GROWTH } else { SCENARIOS };
+    let scenarios: Vec<&Scenario> = all
         .iter()
         .filter(|scenario| {
             arguments.only.is_empty()

@@ -86,9 +86,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     throughput("100 pairs", "pairs", 35.0, true),
     throughput("100 pairs, one by one", "pairs --window 1", 1.3, true),
     throughput("shared, group of 8", "shared", 20.0, false),
-    both("100 000 filters", "filters", 15.0),
-    both("100 000 retained to one", "retained", 8.0),
-    both("drain of 200 × 500, QoS 1", "drain", 10.0),
+    both("100 000 filters", "filters", Some(15.0)),
+    both("100 000 retained to one", "retained", Some(8.0)),
+    both("drain of 200 × 500, QoS 1", "drain", Some(10.0)),
     throughput("connects", "connects", 0.95, true),
     throughput("fan-in, payload 4 KiB", "fan-in --payload 4096", 6.0, true),
     without_aim("fan-in, payload 64 KiB", "fan-in --payload 65536"),
@@ -96,6 +96,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     latency("latency, fan-out to 50, 500 /s", "latency --fan-out 50"),
     memory("idle connections", "idle --connections 5000"),
     memory("idle, one subscription each", "idle --connections 5000 --subscribe"),
+];
+
+/// What is to grow without getting out of hand; asked for with `--growth`.
+pub(crate) const GROWTH: &[Scenario] = &[
+    both("1 000 000 filters", "filters --filters 1000000 --subscribers 200", None),
+    both("1 000 000 retained to one", "retained --messages 1000000 --rounds 1", None),
+    memory("19 900 connections", "idle --connections 19900"),
+    without_aim("fan-out to 10 000", "fan-out --subscribers 10000"),
+    latency("undisturbed, 10 pairs, 5000 /s", "latency"),
+    disturbed("the same, 10 000 subscription changes /s", "latency --changes 10000"),
+    disturbed("the same, one subscriber never reads", "latency --never-reads"),
+    disturbed("the same, one publisher floods", "latency --flood"),
+    disturbed("the same, a flood to one that never reads", "latency --flood --never-reads"),
 ];
 
 const fn throughput(
@@ -111,12 +124,16 @@ const fn without_aim(name: &'static str, arguments: &'static str) -> Scenario {
     Scenario { name, arguments, figures: THROUGHPUT, aim: None, is_for_relay: true }
 }
 
-const fn both(name: &'static str, arguments: &'static str, aim: f64) -> Scenario {
-    Scenario { name, arguments, figures: BOTH, aim: Some(aim), is_for_relay: false }
+const fn both(name: &'static str, arguments: &'static str, aim: Option<f64>) -> Scenario {
+    Scenario { name, arguments, figures: BOTH, aim, is_for_relay: false }
 }
 
 const fn latency(name: &'static str, arguments: &'static str) -> Scenario {
     Scenario { name, arguments, figures: LATENCY, aim: None, is_for_relay: true }
+}
+
+const fn disturbed(name: &'static str, arguments: &'static str) -> Scenario {
+    Scenario { name, arguments, figures: LATENCY, aim: None, is_for_relay: false }
 }
 
 const fn memory(name: &'static str, arguments: &'static str) -> Scenario {
@@ -127,8 +144,9 @@ impl Scenario {
     /// The arguments of `pintle bench`; `seconds` where the scenario has a length.
     pub(crate) fn arguments(&self, seconds: f64) -> Vec<String> {
         let mut arguments: Vec<String> = self.arguments.split(' ').map(str::to_owned).collect();
-        let has_length =
-            !matches!(self.arguments, "retained" | "drain") && !self.figures.starts_with(MEMORY);
+        let has_length = !self.arguments.starts_with("retained")
+            && !self.arguments.starts_with("drain")
+            && !self.figures.starts_with(MEMORY);
         if has_length {
             arguments.extend(["--duration".to_owned(), seconds.to_string()]);
         }
@@ -193,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_figures_of_a_run_are_found_in_its_report() {
-        let scenario = both("", "filters", 1.0);
+        let scenario = both("", "filters", None);
 
         let outcome = scenario.outcome(&report(true)).unwrap();
 
@@ -222,10 +240,11 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        let mut names: Vec<_> =
+            SCENARIOS.iter().chain(GROWTH).map(|scenario| scenario.name).collect();
         names.sort_unstable();
         names.dedup();
 
-        assert_eq!(names.len(), SCENARIOS.len());
+        assert_eq!(names.len(), SCENARIOS.len() + GROWTH.len());
     }
 }
