@@ -12,6 +12,7 @@
 //! [`Builder::plugin`] adds plugins written against `pintle-plugin-api`; `examples/embed` is a whole
 //! program. [`config::Config::load`] reads what the binary reads.
 
+mod admin;
 mod bench;
 mod broker;
 mod builtin;
@@ -22,6 +23,7 @@ pub mod net;
 mod telemetry;
 mod tls;
 
+pub use admin::AdminError;
 pub use broker::{Broker, Builder, Listening, ReloadError, Reloaded, Running, StartError};
 pub use builtin::Builtin;
 pub use pintle_plugin_host::{

@@ -13,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
+use crate::admin::{PluginLogLayer, plugin_log_filter};
 use crate::config::{LogConfig, LogFormat};
 
 /// What `-v` and `-q` make of the configured log.
@@ -79,8 +80,8 @@ impl Telemetry {
             }
         };
         tracing_subscriber::registry()
-            .with(filter)
-            .with(lines)
+            .with(lines.with_filter(filter))
+            .with(PluginLogLayer.with_filter(plugin_log_filter()))
             .try_init()
             .map_err(|_| TelemetryError::Taken)?;
         Ok(Self { verbosity, filter: handle, file })

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use pintle_plugin_host::LoadError;
 use thiserror::Error;
 
+use crate::admin::AdminError;
 use crate::config::{Config, ConfigError, Origin, Problem};
 use crate::net::ListenError;
 
@@ -40,6 +41,9 @@ pub enum StartError {
         /// What is wrong.
         error: rustls::Error,
     },
+    /// The admin interface has no place to answer at.
+    #[error("{0}")]
+    Admin(#[from] AdminError),
     /// The system has no threads or descriptors left.
     #[error("cannot start the broker's threads: {0}")]
     Threads(#[from] io::Error),

@@ -1,23 +1,29 @@
 //! The broker put together: configuration, plugins, engine, workers and listeners.
 
 mod chain_spec;
+mod controls;
 mod error;
 mod file_watch;
+mod kept_plugin;
 mod listen;
+mod plugin_admin;
+mod plugins;
+mod refusal;
 mod reload;
 mod running;
+mod saved_plugin;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::thread;
 
 use parking_lot::Mutex;
 use pintle_engine::Engine;
-use pintle_plugin_api::{Plugin, Settings};
+use pintle_plugin_api::Plugin;
 use pintle_plugin_host::{PluginHost, PluginSpec};
 use pintle_ports::Broker as BrokerPort;
 use tokio::runtime::{self, EnterGuard, Runtime};
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 pub use error::StartError;
@@ -28,15 +34,20 @@ pub use running::Running;
 pub(crate) use chain_spec::{
     chain_spec, plugin_spec, plugin_spec_from_path, plugin_spec_of_entry,
 };
+pub(crate) use controls::Controls;
 pub(crate) use error::load_problem;
 pub(crate) use file_watch::FileWatch;
 pub(crate) use listen::plain_passwords;
+pub(crate) use plugin_admin::Done;
+pub(crate) use refusal::{Refusal, RefusalKind};
 
-use crate::config::{Config, ListenerConfig, Protocol, Sources};
+use crate::admin::AdminDoors;
+use crate::config::{AdminConfig, Config, ListenerConfig, Protocol, Sources};
 use crate::net::{Net, NetSettings};
 use crate::telemetry::Telemetry;
+use controls::Current;
 use listen::start_listening;
-use reload::Current;
+use plugins::Plugins;
 
 /// The way to a running broker: [`Broker::builder`].
 #[derive(Debug)]
@@ -110,28 +121,38 @@ impl Builder {
     pub fn start(mut self) -> Result<Running, StartError> {
         let config = self.take_config()?;
         let runtime = Background::new()?;
-        let (host, settings) = load_plugins(&config, &self.plugins, &runtime)?;
+        let (host, plugins) = load_plugins(&config, &self.plugins, &runtime)?;
         config.check_anonymity(host.has_authenticator())?;
         let engine = Engine::new(config.limits.engine.clone(), host.hooks());
         let net = Net::start(Arc::clone(&engine), net_settings(&config))?;
         report(&config, host.has_authenticator());
         host.connect_broker(Arc::clone(&engine) as Arc<dyn BrokerPort>);
         let listening = start_listening(&net, &config, host.has_authenticator())?;
+        let doors = {
+            let _inside = runtime.enter();
+            AdminDoors::open(&config.admin)?
+        };
         let background = host.run();
-        let control = thread::Builder::new()
-            .name("pintle-control".to_owned())
-            .spawn(move || runtime.block_on(background))?;
-        info!("State is kept in memory for now and is lost at exit.");
-        Ok(Running {
-            net: Some(net),
-            current: Mutex::new(Current::new(config, settings)),
-            listening,
+        let controls = Arc::new(Controls {
             engine,
             host,
-            control: Some(control),
+            listening,
             sources: self.sources,
             telemetry: self.telemetry,
-        })
+            current: Mutex::new(Current { config, plugins }),
+            files_changed: Notify::new(),
+        });
+        let (admin, serve) = doors.serve(Arc::clone(&controls));
+        let control = thread::Builder::new().name("pintle-control".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = background => {}
+                    () = serve => {}
+                }
+            });
+        })?;
+        info!("State is kept in memory for now and is lost at exit.");
+        Ok(Running { net: Some(net), controls, control: Some(control), admin })
     }
 
     fn take_config(&mut self) -> Result<Config, StartError> {
@@ -145,8 +166,12 @@ impl Builder {
             Some(config) => config,
             None => Config::load(&Sources::default())?,
         };
-        if !has_own && !self.binds.is_empty() {
-            config.listeners.clear();
+        if !has_own {
+            // Nobody has named a folder that is this broker's alone.
+            config.admin = AdminConfig::none();
+            if !self.binds.is_empty() {
+                config.listeners.clear();
+            }
         }
         for bind in &self.binds {
             let address = bind.parse().map_err(|_| StartError::Bind(bind.clone()))?;
@@ -162,7 +187,7 @@ struct Background(Option<Runtime>);
 
 impl Background {
     fn new() -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self(Some(runtime)))
     }
 
@@ -187,18 +212,18 @@ impl Drop for Background {
     }
 }
 
-/// Loads the plugins where the host finds the threads for checks that take long; returns their
-/// settings beside it.
+/// Loads the plugins where the host finds the threads for checks that take long; returns beside it
+/// those that can be read again.
 fn load_plugins(
     config: &Config,
     own: &[PluginSpec],
     runtime: &Background,
-) -> Result<(Arc<PluginHost>, BTreeMap<String, Settings>), StartError> {
+) -> Result<(Arc<PluginHost>, Plugins), StartError> {
+    let configured = plugins::wanted(config)?;
     let spec = chain_spec(config, own)?;
-    let settings = reload::settings_of(&spec);
     let _inside = runtime.enter();
     let host = PluginHost::load(spec).map_err(|error| load_problem(config, &error))?;
-    Ok((Arc::new(host), settings))
+    Ok((Arc::new(host), Plugins { configured, ..Plugins::default() }))
 }
 
 fn net_settings(config: &Config) -> NetSettings {

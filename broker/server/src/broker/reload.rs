@@ -1,17 +1,14 @@
 //! A reload is a transaction: read and check everything, see what differs, apply it; on any fault
 //! everything stays as it is.
 
-use std::collections::BTreeMap;
-
 use pintle_engine::EngineSettings;
-use pintle_plugin_api::Settings;
-use pintle_plugin_host::{ChainSpec, LoadError, PluginHost};
+use pintle_plugin_host::PluginHost;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
-use super::chain_spec::same_settings;
-use super::{Listening, Running, chain_spec, load_problem};
-use crate::config::{Config, ConfigError, ListenerConfig, PluginConfig, Sources};
+use super::controls::Controls;
+use super::{Listening, chain_spec, load_problem, plugins};
+use crate::config::{Config, ConfigError, ListenerConfig, Sources};
 use crate::telemetry::TelemetryError;
 
 /// What a reload has done.
@@ -37,21 +34,17 @@ pub enum ReloadError {
     Telemetry(#[from] TelemetryError),
 }
 
-/// What is in force.
-pub(super) struct Current {
-    pub(super) config: Config,
-    settings: BTreeMap<String, Settings>,
-}
-
-impl Current {
-    pub(super) fn new(config: Config, settings: BTreeMap<String, Settings>) -> Self {
-        Self { config, settings }
-    }
-}
-
 /// Reads `sources` again, tells the log what came of it, and returns that.
-pub(super) fn reload(running: &Running, sources: &Sources) -> Result<Reloaded, ReloadError> {
-    let result = transaction(running, sources);
+pub(super) fn reload(controls: &Controls, sources: &Sources) -> Result<Reloaded, ReloadError> {
+    let mut result = transaction(controls, sources);
+    let refreshed =
+        controls.current.lock().plugins.refresh(&controls.host, &sources.environment);
+    if let Ok(reloaded) = &mut result {
+        reloaded.applied.extend(refreshed);
+    } else {
+        // They are not of the configuration, and have no part in its faults.
+        refreshed.iter().for_each(|what| info!("Reloaded: {what}."));
+    }
     match &result {
         Ok(reloaded) => tell(reloaded),
         Err(fault) => {
@@ -76,78 +69,38 @@ fn tell(reloaded: &Reloaded) {
     }
 }
 
-fn transaction(running: &Running, sources: &Sources) -> Result<Reloaded, ReloadError> {
-    let mut current = running.current.lock();
+fn transaction(controls: &Controls, sources: &Sources) -> Result<Reloaded, ReloadError> {
+    let mut current = controls.current.lock();
+    let current = &mut *current;
     let next = Config::load(sources)?;
-    next.check_anonymity(running.host.has_authenticator())?;
-    let settings = check_plugins(&next)?;
+    let wanted = plugins::wanted(&next)?;
+    let trial = try_plugins(&next)?;
+    next.check_anonymity(trial.has_authenticator() || controls.host.has_authenticator())?;
+    drop(trial);
     let mut reloaded =
         Reloaded { needs_restart: needs_restart(&current.config, &next), ..Reloaded::default() };
-    if let Some(telemetry) = &running.telemetry {
+    if let Some(telemetry) = &controls.telemetry {
         telemetry.reload(&next.log)?;
     }
-    reconfigure(&running.host, &mut current, &next, &settings, &mut reloaded)?;
+    reloaded.applied = current.plugins.apply(&controls.host, &next, wanted)?;
     if next.log.directives() != current.config.log.directives() {
         reloaded.applied.push("the filter of the log".to_owned());
     }
-    apply_limits(running, &current.config, &next, &mut reloaded);
-    apply_certificates(&running.listening, &current.config, &next, &mut reloaded);
+    apply_limits(controls, &current.config, &next, &mut reloaded);
+    apply_certificates(&controls.listening, &current.config, &next, &mut reloaded);
     keep_what_applies(&mut current.config, next);
     Ok(reloaded)
 }
 
-/// Lets fresh plugins try the settings, so that what fails fails before anything has changed.
-fn check_plugins(next: &Config) -> Result<BTreeMap<String, Settings>, ConfigError> {
-    let spec = chain_spec(next, &[])?;
-    let settings = settings_of(&spec);
-    PluginHost::load(spec).map_err(|error| load_problem(next, &error))?;
-    Ok(settings)
+/// Lets fresh plugins try the whole configuration, so that what fails fails before anything has
+/// changed.
+fn try_plugins(next: &Config) -> Result<PluginHost, ConfigError> {
+    PluginHost::load(chain_spec(next, &[])?).map_err(|error| load_problem(next, &error))
 }
 
-/// The settings in `spec`, by the names of the plugins.
-pub(super) fn settings_of(spec: &ChainSpec) -> BTreeMap<String, Settings> {
-    let plugins = spec.plugins.iter();
-    plugins.map(|plugin| (plugin.name.clone(), plugin.settings.clone())).collect()
-}
-
-/// Hands changed settings to the plugins that were there before under the same name; takes them
-/// back from all if one refuses after all.
-fn reconfigure(
-    host: &PluginHost,
-    current: &mut Current,
-    next: &Config,
-    settings: &BTreeMap<String, Settings>,
-    reloaded: &mut Reloaded,
-) -> Result<(), ConfigError> {
-    let mut done: Vec<(String, Settings)> = Vec::new();
-    for (name, new) in settings {
-        let Some(old) = current.settings.get(name).filter(|old| !same_settings(old, new)) else {
-            continue;
-        };
-        if let Err(refusal) = host.reconfigure(name, new) {
-            for (name, old) in &done {
-                // It took these settings before.
-                if let Err(error) = host.reconfigure(name, old) {
-                    error!(plugin = name, %error, "A plugin does not take its old settings.");
-                }
-            }
-            let error = LoadError::Settings { plugin: name.clone(), error: refusal };
-            return Err(load_problem(next, &error));
-        }
-        done.push((name.clone(), old.clone()));
-        reloaded.applied.push(format!("settings and files of the plugin `{name}`"));
-    }
-    for (name, _) in done {
-        if let Some(new) = settings.get(&name) {
-            current.settings.insert(name, new.clone());
-        }
-    }
-    Ok(())
-}
-
-fn apply_limits(running: &Running, old: &Config, new: &Config, reloaded: &mut Reloaded) {
+fn apply_limits(controls: &Controls, old: &Config, new: &Config, reloaded: &mut Reloaded) {
     if live_limits(old) != live_limits(new) {
-        running.engine.set_settings(live_limits(new));
+        controls.engine.set_settings(live_limits(new));
         reloaded.applied.push("limits".to_owned());
     }
 }
@@ -192,23 +145,13 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("log.file", old.log.file == new.log.file),
         ("[hooks]", old.hooks == new.hooks),
         ("[[listener]]", all_same(&old.listeners, &new.listeners, ListenerConfig::is_same_but_tls)),
-        ("[[plugin]]", all_same(&old.plugins, &new.plugins, same_but_settings)),
+        ("[admin]", old.admin == new.admin),
     ];
     checks.into_iter().filter(|(_, same)| !same).map(|(what, _)| what.to_owned()).collect()
 }
 
 fn all_same<T>(old: &[T], new: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same(old, new))
-}
-
-fn same_but_settings(old: &PluginConfig, new: &PluginConfig) -> bool {
-    old.name == new.name
-        && old.source == new.source
-        && old.topics == new.topics
-        && old.on_error == new.on_error
-        && old.grants == new.grants
-        && old.budgets == new.budgets
-        && old.limits == new.limits
 }
 
 /// Notes what is in force now; what needs a restart stays noted as it was, so that the next reload
@@ -224,11 +167,6 @@ fn keep_what_applies(current: &mut Config, next: Config) {
             listener.tls = Some(files);
         }
     }
-    for plugin in &mut current.plugins {
-        if let Some(same) = next.plugins.iter().find(|other| other.name == plugin.name) {
-            plugin.config = same.config.clone();
-            plugin.files = same.files.clone();
-        }
-    }
+    current.plugins = next.plugins;
     current.files = next.files;
 }

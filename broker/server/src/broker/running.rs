@@ -1,30 +1,22 @@
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use pintle_engine::Engine;
-use pintle_plugin_host::PluginHost;
 use tracing::info;
 
-use super::reload::{self, Current};
+use super::controls::Controls;
 use super::{Listening, ReloadError, Reloaded};
-use crate::config::Sources;
+use crate::admin::{AdminPlace, SocketFile};
 use crate::net::Net;
-use crate::telemetry::Telemetry;
 
 /// A broker that serves. Dropping it ends it without leave-taking; [`Running::shutdown`] is kinder.
 pub struct Running {
     pub(super) net: Option<Net>,
-    pub(super) listening: Vec<Listening>,
-    pub(super) engine: Arc<Engine>,
-    pub(super) host: Arc<PluginHost>,
+    pub(super) controls: Arc<Controls>,
     pub(super) control: Option<JoinHandle<()>>,
-    pub(super) sources: Option<Sources>,
-    pub(super) telemetry: Option<Telemetry>,
-    pub(super) current: Mutex<Current>,
+    pub(super) admin: AdminPlace,
 }
 
 /// How long clients may take to hear that the broker ends.
@@ -33,12 +25,12 @@ const GRACE: Duration = Duration::from_secs(5);
 impl Running {
     /// Its listeners, in the order of the configuration.
     pub fn listening(&self) -> &[Listening] {
-        &self.listening
+        &self.controls.listening
     }
 
     /// Where it listens, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listening.iter().map(|listening| listening.address).collect()
+        self.controls.listening.iter().map(|listening| listening.address).collect()
     }
 
     /// Open Network Connections.
@@ -46,21 +38,37 @@ impl Running {
         self.net.as_ref().map_or(0, Net::connection_count)
     }
 
-    /// Reads the configuration again and applies what can change while it runs: settings and files
-    /// of plugins, bounds of the engine, certificates, the log's filter. Everything is checked
-    /// before anything is applied.
+    /// Reads the configuration again and applies what can change while it runs: plugins with their
+    /// settings and files, bounds of the engine, certificates, the log's filter. Everything is
+    /// checked before anything is applied. Plugins that were loaded by command are read again too,
+    /// each for itself.
     ///
     /// # Errors
     /// What is wrong; everything then stays as it was. Also if it was not started with
     /// [`super::Builder::sources`].
     pub fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let sources = self.sources.as_ref().ok_or(ReloadError::NoSources)?;
-        reload::reload(self, sources)
+        self.controls.reload()
     }
 
     /// Files whose change may be a change of the configuration.
     pub(crate) fn watched(&self) -> Vec<PathBuf> {
-        self.current.lock().config.watched_files()
+        self.controls.watched()
+    }
+
+    /// Waits until there are other files to watch than before.
+    pub(crate) async fn watched_changed(&self) {
+        self.controls.files_changed.notified().await;
+    }
+
+    /// The Unix socket that it takes commands on; `None` if there is none.
+    pub fn admin_socket(&self) -> Option<&Path> {
+        self.admin.socket.as_ref().map(SocketFile::path)
+    }
+
+    /// Where it takes commands over HTTP, with the port that the system chose; `None` if it does
+    /// not.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.address
     }
 
     /// Ends it: no new connections, DISCONNECT 0x8B to the clients of MQTT 5, wills as the
@@ -77,7 +85,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.net.take());
-        self.host.shutdown();
+        self.controls.host.shutdown();
         if let Some(control) = self.control.take() {
             // A plugin that panicked there has been logged where it did.
             let _ = control.join();

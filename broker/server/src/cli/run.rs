@@ -104,6 +104,10 @@ async fn serve(running: &Running, signals: &mut Signals, watch: &mut FileWatch) 
     loop {
         tokio::select! {
             _ = signals.hang_up.recv() => info!("SIGHUP: reading the configuration again."),
+            () = running.watched_changed() => {
+                watch.follow(running.watched());
+                continue;
+            }
             () = watch.changed() => info!("A file has changed: reading the configuration again."),
             signal = async {
                 tokio::select! {

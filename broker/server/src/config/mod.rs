@@ -4,6 +4,7 @@
 //! variables `PINTLE_…`, then flags; later layers win. Lists of tables in `conf.d` come after those
 //! of the file, so that each file there can add a listener or a plugin.
 
+mod admin;
 mod env_layer;
 mod file_layer;
 mod hook_order;
@@ -26,6 +27,7 @@ mod tests;
 
 use std::path::PathBuf;
 
+pub use admin::{AdminConfig, Token};
 pub use layers::Origin;
 pub use limits::Limits;
 pub use listener::{AllowedOrigins, ListenerConfig, Protocol};
@@ -34,6 +36,7 @@ pub(crate) use plugin::Granting;
 pub use plugin::PluginConfig;
 pub(crate) use plugin_entry::plugin_entry;
 pub(crate) use plugin_grants::grants_line;
+pub(crate) use plugin_limits::limit_lines;
 pub use plugin_source::{PluginSource, ScriptKind, ScriptSource};
 pub use problem::{ConfigError, Problem};
 pub use section::Shown;
@@ -94,6 +97,8 @@ pub struct Config {
     pub hooks: HookOrder,
     /// The log.
     pub log: LogConfig,
+    /// The admin interface.
+    pub admin: AdminConfig,
     /// What somebody should look at, though it is no error.
     pub warnings: Vec<Problem>,
     /// Every effective value with its origin, for `pintle config show`.
@@ -179,6 +184,13 @@ impl Config {
     }
 }
 
+impl Sources {
+    /// `conf.d` beside the file, if there is a file: what stands there is read with it.
+    pub(crate) fn drop_in_folder(&self) -> Option<PathBuf> {
+        self.file.as_deref().map(file_layer::drop_in_folder)
+    }
+}
+
 fn read_layers(sources: &Sources) -> Result<(Layers, Vec<PathBuf>), ConfigError> {
     let mut layers = Layers::default();
     let mut files = Vec::new();
@@ -226,6 +238,7 @@ fn read_config(values: &Dict, sources: &Sources, findings: &Findings) -> Config 
     let plugins = plugin::read_all(top.sections("plugin"), &sources.environment, findings);
     let hooks = hook_order::read(top.section("hooks"), &plugins);
     let log = log::read(top.section("log"));
+    let admin = admin::read(top.section("admin"), &data_dir, &sources.environment);
     top.finish();
     Config {
         data_dir,
@@ -235,6 +248,7 @@ fn read_config(values: &Dict, sources: &Sources, findings: &Findings) -> Config 
         plugins,
         hooks,
         log,
+        admin,
         warnings: Vec::new(),
         shown: Vec::new(),
         files: Vec::new(),
