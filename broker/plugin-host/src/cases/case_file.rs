@@ -176,7 +176,9 @@ impl CaseText {
         config: &Map<String, Value>,
         secrets: &BTreeMap<String, String>,
     ) -> Result<Case, String> {
-        let client = self.client.read()?;
+        let mut client = self.client.read()?;
+        let names_user = self.connect.as_ref().and_then(|connect| connect.user.clone());
+        client.username = names_user.or(client.username);
         let now_ms = self.now.unwrap_or(NOW_SECS).saturating_mul(1000);
         let step = StepText {
             connect: self.connect,

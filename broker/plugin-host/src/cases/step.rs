@@ -131,6 +131,7 @@ pub(super) struct ClientText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConnectText {
+    pub(super) user: Option<String>,
     password: Option<String>,
     password_hex: Option<String>,
     will_topic: Option<String>,
@@ -209,6 +210,7 @@ pub(super) struct AuthorizeText {
 pub(super) struct EventText {
     kind: String,
     client: Option<ClientText>,
+    at_ms: Option<u64>,
     code: Option<u8>,
     topic: Option<String>,
     filter: Option<String>,
@@ -251,8 +253,10 @@ impl StepText {
         steps.extend(self.authorize.map(|text| Ok(Step::Authorize(text.read()?))));
         let events: Option<Vec<EventText>> = self.events.or(self.event.map(|event| vec![event]));
         steps.extend(events.map(|events| {
-            let event =
-                |text: EventText| Ok(StampedEvent { at_ms: now_ms, event: text.read(client)? });
+            let event = |text: EventText| {
+                let at_ms = text.at_ms.unwrap_or(now_ms);
+                Ok(StampedEvent { at_ms, event: text.read(client)? })
+            };
             Ok(Step::Events(events.into_iter().map(event).collect::<Result<_, String>>()?))
         }));
         steps.extend(self.timer.map(|text| Ok(Step::Timer(text.name))));
@@ -323,7 +327,7 @@ impl ConnectText {
             }
         };
         Ok(Step::Connect(Credentials {
-            username: client.username.clone(),
+            username: self.user.or_else(|| client.username.clone()),
             password,
             will_topic: self.will_topic,
         }))

@@ -5,6 +5,10 @@ mod client_args;
 mod config_show;
 mod passwd;
 mod plugin;
+mod plugin_bench;
+mod plugin_check;
+mod plugin_target;
+mod plugin_test;
 mod publish;
 mod run;
 mod subscribe;
@@ -43,7 +47,7 @@ enum Command {
     Config(ConfigCommand),
     /// Make, change and check password files
     Passwd(passwd::PasswdArgs),
-    /// Look at the plugins of a configuration
+    /// Write, try and look at plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Put load on a broker, any broker, and check what comes back
@@ -94,6 +98,8 @@ enum Exit {
     Success,
     /// The answer to a question is no.
     No,
+    /// The command line makes no sense.
+    Usage,
     /// Time ran out first; mosquitto's code for it.
     TimedOut,
 }
@@ -103,6 +109,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Success => Self::SUCCESS,
             Exit::No => Self::from(1),
+            Exit::Usage => Self::from(2),
             Exit::TimedOut => Self::from(27),
         }
     }

@@ -12,7 +12,7 @@ use pintle_plugin_host::Explanation;
 use pintle_ports::{Action, Identity, SubscriptionRequest, Transport, Verdict};
 
 use super::client_args::parse_qos;
-use super::{Exit, SourceArgs, check, print};
+use super::{Exit, SourceArgs, check, plugin_bench, plugin_check, plugin_test, print};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum PluginCommand {
@@ -20,6 +20,12 @@ pub(super) enum PluginCommand {
     List(SourceArgs),
     /// Say whether a client may do something, and who decides it; exit code 0 for yes, 1 for no
     Explain(ExplainArgs),
+    /// Say what a plugin is, needs, and would be allowed
+    Check(plugin_check::CheckArgs),
+    /// Run the cases of a plugin, without a broker
+    Test(plugin_test::TestArgs),
+    /// Time the hooks of a plugin over its cases
+    Bench(plugin_bench::BenchArgs),
 }
 
 #[derive(Args, Debug)]
@@ -65,6 +71,9 @@ pub(super) fn run(command: &PluginCommand) -> Result<Exit> {
     match command {
         PluginCommand::List(sources) => list(sources),
         PluginCommand::Explain(args) => explain(args),
+        PluginCommand::Check(args) => plugin_check::run(args),
+        PluginCommand::Test(args) => plugin_test::run(args),
+        PluginCommand::Bench(args) => plugin_bench::run(args),
     }
 }
 

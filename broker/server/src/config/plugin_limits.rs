@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use pintle_plugin_host::{Budgets, ScriptLimits};
+use pintle_plugin_host::{Budgets, Hook, ScriptLimits};
 
+use super::plugin::PluginConfig;
+use super::quantity::{Bytes, Span};
 use super::section::Section;
 
 /// Time and means of one plugin.
@@ -59,5 +61,31 @@ fn read_script(section: &mut Section<'_>, ours: &ScriptLimits) -> ScriptLimits {
         log_lines_max: section.number_or("log_lines", ours.log_lines_max, 0..=1_000_000),
         log_line_bytes_max: section.bytes_or("log_line", ours.log_line_bytes_max, 16..=1 << 20),
         host_calls_max: section.number_or("host_calls", ours.host_calls_max, 1..=100_000_000),
+    }
+}
+
+impl PluginConfig {
+    /// The bounds that count for a script with these hooks, as they would be written.
+    pub(crate) fn limit_lines(&self, hooks: &[Hook]) -> Vec<String> {
+        let size = |bytes: usize| Bytes(bytes.try_into().unwrap_or(u64::MAX));
+        let mut lines = vec![
+            format!("memory = {}", size(self.limits.memory_bytes_max)),
+            format!("load = {}", Span(self.limits.load)),
+        ];
+        let budgets = &self.budgets;
+        let spans = [
+            ("authenticate", Hook::Authenticate, budgets.authenticate),
+            ("auth_step", Hook::EnhancedAuth, budgets.auth_step),
+            ("authorize", Hook::Authorize, budgets.authorize),
+            ("publish", Hook::Publish, budgets.publish),
+            ("subscribe", Hook::Subscribe, budgets.subscribe),
+            ("deliver", Hook::Deliver, budgets.deliver),
+            ("events", Hook::Events, budgets.events),
+            ("timer", Hook::Timer, budgets.timer),
+            ("command", Hook::Command, budgets.command),
+        ];
+        let asked = spans.into_iter().filter(|(_, hook, _)| hooks.contains(hook));
+        lines.extend(asked.map(|(key, _, span)| format!("{key} = {}", Span(span))));
+        lines
     }
 }
