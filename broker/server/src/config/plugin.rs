@@ -361,3 +361,6 @@ pub(super) fn read_on_error(mut section: Section<'_>, ours: ErrorPolicy) -> Erro
     section.finish();
     on_error
 }
+
+#[cfg(test)]
+mod tests;

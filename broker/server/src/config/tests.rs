@@ -5,12 +5,12 @@ use tempfile::TempDir;
 use super::*;
 
 /// Files in a folder of their own, and the variables and flags beside them.
-struct Given {
-    folder: TempDir,
+pub(super) struct Given {
+    pub(super) folder: TempDir,
     sources: Sources,
 }
 
-fn given(text: &str) -> Given {
+pub(super) fn given(text: &str) -> Given {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pintle.toml");
     std::fs::write(&file, text).unwrap();
@@ -19,14 +19,14 @@ fn given(text: &str) -> Given {
 }
 
 impl Given {
-    fn file(self, name: &str, text: &str) -> Self {
+    pub(super) fn file(self, name: &str, text: &str) -> Self {
         let path = self.folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
         self
     }
 
-    fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
         let variable = (name.to_owned(), value.to_owned());
         self.sources.environment.push(variable);
         self
@@ -37,18 +37,18 @@ impl Given {
         self
     }
 
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         Config::load(&self.sources).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The messages, with the name of the folder left out.
-    fn errors(&self) -> Vec<String> {
+    pub(super) fn errors(&self) -> Vec<String> {
         let error = Config::load(&self.sources).expect_err("a configuration with an error");
         let folder = format!("{}/", self.folder.path().display());
         error.problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect()
     }
 
-    fn shown(&self, key: &str) -> (String, String) {
+    pub(super) fn shown(&self, key: &str) -> (String, String) {
         let config = self.config();
         let folder = format!("{}/", self.folder.path().display());
         let shown = config.shown.iter().find(|shown| shown.key == key);
@@ -58,7 +58,7 @@ impl Given {
     }
 }
 
-fn error_of(text: &str) -> String {
+pub(super) fn error_of(text: &str) -> String {
     let errors = given(text).errors();
     assert_eq!(errors.len(), 1, "{errors:#?}");
     errors.concat()
@@ -148,16 +148,6 @@ fn all_errors_are_told_at_once() {
 fn persistence_on_disk_is_refused_with_the_reason() {
     let error = error_of("persistence = \"disk\"");
     assert!(error.contains("the store on disk is not there yet"), "{error}");
-}
-
-#[test]
-fn plugins_in_lua_are_refused_with_what_there_is() {
-    let error = error_of("[[plugin]]\nname = \"celsius\"\nuse = \"plugins/celsius.lua\"\n");
-    assert_eq!(
-        error,
-        "pintle.toml:3: plugin.0.use: \"plugins/celsius.lua\": plugins in Lua and WebAssembly are \
-         not there yet. There are: builtin:password-file, builtin:acl-file, builtin:sys-stats."
-    );
 }
 
 #[test]
