@@ -36,7 +36,6 @@ pub(crate) use plugin::Granting;
 pub use plugin::PluginConfig;
 pub(crate) use plugin_entry::plugin_entry;
 pub(crate) use plugin_grants::grants_line;
-pub(crate) use plugin_limits::limit_lines;
 pub use plugin_source::{PluginSource, ScriptKind, ScriptSource};
 pub use problem::{ConfigError, Problem};
 pub use section::Shown;
