@@ -30,6 +30,8 @@ pub(crate) struct Stage {
     pub(crate) settings: Settings,
     pub(crate) budgets: Budgets,
     pub(crate) limits: ScriptLimits,
+    /// Whether `authenticate` is handed passwords.
+    pub(crate) with_password: bool,
     /// What it may ask for. Checks grants itself; refuses what cannot be done while the plugin is
     /// still on stage.
     pub(crate) host: Arc<dyn Host>,

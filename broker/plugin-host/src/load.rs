@@ -166,6 +166,7 @@ fn stage(spec: &PluginSpec, name: &Arc<str>, script: &Script, host: Arc<dyn Host
         settings: spec.settings.clone(),
         budgets: spec.budgets,
         limits: spec.limits,
+        with_password: spec.grants.credentials,
         host,
     }
 }

@@ -30,10 +30,6 @@ impl TopicSet {
     pub(crate) fn matches(&self, topic: TopicName<'_>) -> bool {
         self.filters.iter().any(|filter| filter.matches(topic))
     }
-
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.filters.iter().map(|filter| &*filter.text)
-    }
 }
 
 impl PrefixedFilter {

@@ -1,13 +1,28 @@
-//! Plugins that are Lua scripts.
+//! Plugins that are Lua scripts, run by Luau.
+//!
+//! One state for each worker and for each thread of the plugin's own; nothing is shared between
+//! them but what the host keeps. A script returns a table; its functions are the hooks.
+
+mod answer;
+mod client_table;
+mod crypto;
+mod encodings;
+mod events;
+mod failure;
+mod host_functions;
+mod message_table;
+mod plugin;
+mod sandbox;
+mod script;
+mod state;
 
 use crate::fault::Fault;
 use crate::instance::{Instance, Stage};
 
-/// Loads a plugin and lets it begin.
+/// Loads a script, and says what it is.
 ///
 /// # Errors
-/// What is wrong with it, with file and line where that is known.
+/// What is wrong with it, with file and line.
 pub(crate) fn stage(stage: Stage) -> Result<Box<dyn Instance>, Fault> {
-    let _ = stage;
-    Err(Fault::invalid("not there yet"))
+    Ok(Box::new(plugin::LuaPlugin::stage(stage)?))
 }

@@ -1,0 +1,109 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use mlua::chunk::ChunkMode;
+use mlua::{Error, Function, Lua, LuaOptions, Result, StdLib, Value, VmState};
+use pintle_plugin_api::NewMessage;
+
+use super::failure::complaint;
+use crate::ticker::ticks;
+
+/// What bounds the call under way, and what it has asked for so far.
+#[derive(Default)]
+pub(super) struct Call {
+    /// The tick at which it is late; 0 while nothing is called.
+    deadline: Cell<u64>,
+    is_late: Cell<bool>,
+    host_calls_left: Cell<u32>,
+    /// Whether `broker.emit` makes sense.
+    pub(super) may_emit: Cell<bool>,
+    pub(super) emits: RefCell<Vec<NewMessage>>,
+}
+
+/// Globals that lead out of the sandbox, or into its walls.
+const REMOVED: [&str; 15] = [
+    "load",
+    "loadstring",
+    "dofile",
+    "loadfile",
+    "require",
+    "collectgarbage",
+    "print",
+    "newproxy",
+    "getfenv",
+    "setfenv",
+    "debug",
+    "io",
+    "package",
+    "module",
+    "gcinfo",
+];
+
+impl Call {
+    /// A call begins that has until `deadline`.
+    pub(super) fn begin(&self, deadline: u64, host_calls_max: u32) {
+        self.deadline.set(deadline);
+        self.is_late.set(false);
+        self.host_calls_left.set(host_calls_max);
+        self.may_emit.set(false);
+    }
+
+    /// It is over; whether it was late.
+    pub(super) fn end(&self) -> bool {
+        self.deadline.set(u64::MAX);
+        self.is_late.get()
+    }
+
+    /// Counts a call of a host function.
+    ///
+    /// # Errors
+    /// If there were too many.
+    pub(super) fn count(&self, lua: &Lua) -> Result<()> {
+        match self.host_calls_left.get().checked_sub(1) {
+            Some(left) => {
+                self.host_calls_left.set(left);
+                Ok(())
+            }
+            None => complaint(lua, "too many calls of host functions in one hook (host_calls_max)"),
+        }
+    }
+
+    fn check(&self) -> Result<VmState> {
+        if ticks() >= self.deadline.get() {
+            self.is_late.set(true);
+            return Err(Error::RuntimeError("it did not answer in time".to_owned()));
+        }
+        Ok(VmState::Continue)
+    }
+}
+
+/// A state with a bound on memory and time, and without what leads out of it. `furnish` adds
+/// globals before they become read-only.
+///
+/// # Errors
+/// If the state cannot be made.
+pub(super) fn sandbox(
+    call: &Rc<Call>,
+    memory_bytes_max: usize,
+    furnish: impl FnOnce(&Lua) -> Result<()>,
+) -> Result<Lua> {
+    let lua = Lua::new_with(StdLib::ALL_SAFE, LuaOptions::default())?;
+    lua.set_memory_limit(memory_bytes_max)?;
+    let globals = lua.globals();
+    for name in REMOVED {
+        globals.raw_set(name, Value::Nil)?;
+    }
+    furnish(&lua)?;
+    let watched = Rc::clone(call);
+    lua.set_interrupt(move |_| watched.check());
+    lua.sandbox(true)?;
+    Ok(lua)
+}
+
+/// The function that runs `source`. Bytecode is refused: the interpreter trusts it.
+///
+/// # Errors
+/// What is wrong with the source, with `name` and line.
+pub(super) fn compile(lua: &Lua, name: &str, source: &[u8]) -> Result<Function> {
+    lua.load(source).set_name(format!("={name}")).set_mode(ChunkMode::Text).into_function()
+}

@@ -1,0 +1,320 @@
+use std::rc::Rc;
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
+use mlua::{Function, Lua, Table, Value};
+use pintle_plugin_api::{
+    Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
+    DeliverVerdict, Message, Origin, PublishVerdict, StampedEvent, SubscribeVerdict, Subscription,
+};
+
+use super::answer::{
+    auth_step, auth_verdict, decision, deliver_verdict, publish_outcome, subscribe_verdict,
+};
+use super::client_table::ClientTables;
+use super::encodings::{to_json, to_lua};
+use super::events::event_table;
+use super::failure::fault_of;
+use super::host_functions::Ground;
+use super::message_table::{message_table, subscription_table};
+use super::plugin::Program;
+use super::sandbox::{Call, compile, sandbox};
+use super::script::{HookFunction, ScriptHooks};
+use super::{crypto, encodings, host_functions};
+use crate::fault::Fault;
+use crate::ticker::ticks;
+
+/// One instance of a script, on one thread.
+pub(super) struct LuaState {
+    lua: Lua,
+    call: Rc<Call>,
+    pub(super) hooks: ScriptHooks,
+    clients: ClientTables,
+    /// Exchanges of enhanced authentication that wait for their clients.
+    exchanges: HashMap<u64, Function>,
+    host_calls_max: u32,
+}
+
+/// Exchanges that one instance holds; clients beyond it are refused.
+const EXCHANGES_MAX: usize = 1024;
+
+fn no_hook<T>() -> Result<T, Fault> {
+    Err(Fault::invalid("the script has no such hook"))
+}
+
+fn checked<T>(answer: mlua::Result<T>) -> Result<T, Fault> {
+    answer.map_err(|error| fault_of(&error))
+}
+
+impl LuaState {
+    /// Runs the script.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn new(program: &Arc<Program>) -> Result<Self, Fault> {
+        let call = Rc::new(Call::default());
+        let host_calls_max = program.limits.host_calls_max;
+        call.begin(ticks().saturating_add(program.deadlines.load), host_calls_max);
+        let ground = Ground {
+            host: Arc::clone(&program.host),
+            call: Rc::clone(&call),
+            log_line_bytes_max: program.limits.log_line_bytes_max,
+        };
+        let furnish = |lua: &Lua| {
+            encodings::add(lua)?;
+            crypto::add(lua)?;
+            host_functions::add(lua, &ground, &program.settings)
+        };
+        let built = (|| {
+            let lua = checked(sandbox(&call, program.limits.memory_bytes_max, furnish))?;
+            let chunk = checked(compile(&lua, &program.file, &program.source))?;
+            let returned: Value = checked(chunk.call(()))?;
+            let hooks = ScriptHooks::read(&program.file, returned)?;
+            Ok((lua, hooks))
+        })();
+        if call.end() {
+            return Err(Fault::late());
+        }
+        let (lua, hooks) = built?;
+        let clients = ClientTables::new();
+        Ok(Self { lua, call, hooks, clients, exchanges: HashMap::new(), host_calls_max })
+    }
+
+    /// Calls into the script with a deadline so many ticks from now.
+    pub(super) fn within<T>(
+        &mut self,
+        budget: u64,
+        ask: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.call.begin(ticks().saturating_add(budget), self.host_calls_max);
+        let answer = ask(self);
+        if self.call.end() {
+            return Err(Fault::late());
+        }
+        answer
+    }
+
+    fn client(&mut self, client: &dyn Client) -> Result<Table, Fault> {
+        checked(self.clients.table_of(&self.lua, client))
+    }
+
+    pub(super) fn authenticate(
+        &mut self,
+        client: &ClientDescription,
+        credentials: &Credentials,
+        with_password: bool,
+    ) -> Result<AuthVerdict, Fault> {
+        let table = self.client(client)?;
+        let Some(hook) = &self.hooks.authenticate else { return no_hook() };
+        let password = credentials.password.as_deref().filter(|_| with_password);
+        let password = password.map(|bytes| self.lua.create_string(bytes)).transpose();
+        let username = credentials.username.as_deref();
+        let will_topic = credentials.will_topic.as_deref();
+        let args = (table, username, checked(password)?, will_topic);
+        let answer = checked(hook.function.call::<Value>(args))?;
+        auth_verdict(&self.lua, answer)
+    }
+
+    /// Begins an exchange; false if the script does not want to.
+    pub(super) fn auth_begin(
+        &mut self,
+        exchange: u64,
+        client: &ClientDescription,
+        method: &str,
+        reauth: bool,
+    ) -> Result<bool, Fault> {
+        let table = self.client(client)?;
+        let Some(hook) = &self.hooks.auth_begin else { return no_hook() };
+        match checked(hook.function.call::<Value>((table, method, reauth)))? {
+            Value::Nil | Value::Boolean(false) => Ok(false),
+            Value::Function(step) if self.exchanges.len() < EXCHANGES_MAX => {
+                self.exchanges.insert(exchange, step);
+                Ok(true)
+            }
+            Value::Function(_) => {
+                let what = format!("more than {EXCHANGES_MAX} exchanges at once");
+                Err(Fault::new(crate::fault::ErrorKind::Bound, what))
+            }
+            other => Err(Fault::invalid(format!(
+                "auth_begin returned a {}: it should return the function that takes the \
+                 client's data, or nil",
+                other.type_name()
+            ))),
+        }
+    }
+
+    pub(super) fn auth_step(
+        &mut self,
+        exchange: u64,
+        data: Option<&[u8]>,
+    ) -> Result<AuthStep, Fault> {
+        let Some(step) = self.exchanges.get(&exchange) else {
+            return Err(Fault::invalid("the exchange was lost with the instance that held it"));
+        };
+        let data = data.map(|data| self.lua.create_string(data)).transpose();
+        let answer = checked(step.call::<Value>(checked(data)?))?;
+        auth_step(&self.lua, answer)
+    }
+
+    pub(super) fn forget_exchange(&mut self, exchange: u64) {
+        self.exchanges.remove(&exchange);
+    }
+
+    pub(super) fn authorize(
+        &mut self,
+        client: &dyn Client,
+        action: &Action<'_>,
+    ) -> Result<Decision, Fault> {
+        let table = self.client(client)?;
+        let Some(hook) = &self.hooks.authorize else { return no_hook() };
+        let (value, hint): (Value, Option<Table>) = self.ask_about(hook, table, action)?;
+        decision(value, hint)
+    }
+
+    pub(super) fn explain(
+        &mut self,
+        client: &dyn Client,
+        action: &Action<'_>,
+    ) -> Result<Option<String>, Fault> {
+        if self.hooks.explain.is_none() {
+            return Ok(None);
+        }
+        let table = self.client(client)?;
+        let Some(hook) = &self.hooks.explain else { return no_hook() };
+        self.ask_about(hook, table, action)
+    }
+
+    fn ask_about<R: mlua::FromLuaMulti>(
+        &self,
+        hook: &HookFunction,
+        client: Table,
+        action: &Action<'_>,
+    ) -> Result<R, Fault> {
+        let (name, topic) = match action {
+            Action::Publish(message) => ("publish", message.topic),
+            Action::Receive(message) => ("receive", message.topic),
+            Action::Will(message) => ("will", message.topic),
+            Action::Subscribe(subscription) => ("subscribe", subscription.filter.as_str()),
+        };
+        if !hook.wants(4) {
+            return checked(hook.function.call((client, name, topic)));
+        }
+        let message = match action {
+            Action::Publish(message) | Action::Receive(message) | Action::Will(message) => {
+                message_table(&self.lua, message, None)
+            }
+            Action::Subscribe(subscription) => subscription_table(&self.lua, subscription),
+        };
+        checked(hook.function.call((client, name, topic, checked(message)?)))
+    }
+
+    pub(super) fn on_publish(
+        &mut self,
+        origin: Origin,
+        client: Option<&dyn Client>,
+        message: &Message<'_>,
+    ) -> Result<PublishVerdict, Fault> {
+        let table = client.map(|client| self.client(client)).transpose()?;
+        let Some(hook) = &self.hooks.on_publish else { return no_hook() };
+        self.call.may_emit.set(true);
+        let answer = self.call_with_message(hook, table, Some(origin), message);
+        let emit = std::mem::take(&mut *self.call.emits.borrow_mut());
+        let outcome = publish_outcome(&self.lua, answer?)?;
+        Ok(PublishVerdict { outcome, emit })
+    }
+
+    pub(super) fn on_deliver(
+        &mut self,
+        cohort: &str,
+        message: &Message<'_>,
+    ) -> Result<DeliverVerdict, Fault> {
+        let Some(hook) = &self.hooks.on_deliver else { return no_hook() };
+        let answer = self.call_with_message(hook, cohort, None, message)?;
+        deliver_verdict(&self.lua, answer)
+    }
+
+    /// The payload and what else there is are copied only for a function that has parameters for
+    /// them.
+    fn call_with_message(
+        &self,
+        hook: &HookFunction,
+        first: impl mlua::IntoLua,
+        origin: Option<Origin>,
+        message: &Message<'_>,
+    ) -> Result<Value, Fault> {
+        let topic = message.topic;
+        if !hook.wants(3) {
+            return checked(hook.function.call((first, topic)));
+        }
+        let payload = checked(self.lua.create_string(message.payload))?;
+        if !hook.wants(4) {
+            return checked(hook.function.call((first, topic, payload)));
+        }
+        let rest = checked(message_table(&self.lua, message, origin))?;
+        checked(hook.function.call((first, topic, payload, rest)))
+    }
+
+    pub(super) fn on_subscribe(
+        &mut self,
+        client: &dyn Client,
+        subscription: &Subscription,
+    ) -> Result<SubscribeVerdict, Fault> {
+        let client = self.client(client)?;
+        let Some(hook) = &self.hooks.on_subscribe else { return no_hook() };
+        let table = checked(subscription_table(&self.lua, subscription))?;
+        let answer = checked(hook.function.call::<Value>((client, table)))?;
+        subscribe_verdict(&self.lua, subscription, answer)
+    }
+
+    pub(super) fn on_unsubscribe(
+        &mut self,
+        client: &dyn Client,
+        filter: &str,
+    ) -> Result<Option<String>, Fault> {
+        let client = self.client(client)?;
+        let Some(hook) = &self.hooks.on_unsubscribe else { return no_hook() };
+        checked(hook.function.call((client, filter)))
+    }
+
+    pub(super) fn cohort(&mut self, client: &dyn Client) -> Result<Option<String>, Fault> {
+        let client = self.client(client)?;
+        let Some(hook) = &self.hooks.cohort else { return no_hook() };
+        checked(hook.function.call(client))
+    }
+
+    pub(super) fn on_events(&mut self, events: &[StampedEvent], lost: u64) -> Result<(), Fault> {
+        let Some(hook) = &self.hooks.on_events else { return no_hook() };
+        let batch = checked(self.lua.create_table_with_capacity(events.len(), 0))?;
+        for event in events {
+            let table = checked(event_table(&self.lua, event))?;
+            checked(batch.raw_push(table))?;
+        }
+        checked(hook.function.call((batch, lost as f64)))
+    }
+
+    pub(super) fn on_timer(&mut self, name: &str) -> Result<(), Fault> {
+        let Some(hook) = &self.hooks.on_timer else { return no_hook() };
+        checked(hook.function.call(name))
+    }
+
+    /// What the script returns goes to the operator as JSON; a second value is a complaint.
+    pub(super) fn on_command(
+        &mut self,
+        principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<Result<String, String>, Fault> {
+        let Some(hook) = &self.hooks.on_command else { return no_hook() };
+        let args: serde_json::Value = match serde_json::from_str(args) {
+            Ok(args) => args,
+            Err(error) => return Ok(Err(format!("the arguments are no JSON: {error}"))),
+        };
+        let args = checked(to_lua(&self.lua, &args))?;
+        let answer: (Value, Option<String>) =
+            checked(hook.function.call((principal, command, args)))?;
+        match answer {
+            (Value::Nil, Some(complaint)) => Ok(Err(complaint)),
+            (value, _) => Ok(Ok(checked(to_json(&self.lua, value))?.to_string())),
+        }
+    }
+}
