@@ -80,8 +80,9 @@ impl Question {
     }
 
     fn message(&self) -> Result<Publish<'_>, Refusal> {
-        let topic = TopicName::new(&self.topic)
-            .map_err(|fault| question(format!("{:?} is no Topic Name: {}", self.topic, fault.what)))?;
+        let topic = TopicName::new(&self.topic).map_err(|fault| {
+            question(format!("{:?} is no Topic Name: {}", self.topic, fault.what))
+        })?;
         Ok(Publish {
             flags: PublishFlags { dup: false, qos: self.qos()?, retain: self.retain },
             topic: Some(topic),
@@ -116,9 +117,10 @@ fn as_json(explanation: &Explanation) -> Value {
         Verdict::Deny(reason) => ("deny", Some(reason.as_u8())),
         Verdict::Disconnect(reason) => ("disconnect", Some(reason.as_u8())),
     };
-    let voters = explanation.voters.iter().map(|voter| {
-        json!({ "voter": voter.voter, "answer": voter.answer, "line": voter.line })
-    });
+    let voters = explanation
+        .voters
+        .iter()
+        .map(|voter| json!({ "voter": voter.voter, "answer": voter.answer, "line": voter.line }));
     json!({
         "question": explanation.question,
         "voters": voters.collect::<Vec<_>>(),

@@ -21,9 +21,8 @@ pub(super) fn check<B>(request: &Request<B>, token: Option<&Token>) -> Result<()
         return Err(refusal(StatusCode::FORBIDDEN, what, Some(hint)));
     }
     let shown = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    let is_right = shown.is_some_and(|shown| {
-        shown.trim().as_bytes().ct_eq(token.reveal().as_bytes()).into()
-    });
+    let is_right =
+        shown.is_some_and(|shown| shown.trim().as_bytes().ct_eq(token.reveal().as_bytes()).into());
     if !is_right {
         let what = "the token is missing or wrong";
         let hint = "send the header `Authorization: Bearer TOKEN`";

@@ -8,16 +8,12 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-pub(super) const CONTENT_TYPE: &str =
-    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The broker's counters and those of its plugins.
 pub(super) fn encode(counters: &[(&'static str, u64)], host: &PluginHost) -> String {
-    let figures = Figures {
-        counters: counters.to_vec(),
-        plugins: host.list(),
-        stats: host.stats(),
-    };
+    let figures =
+        Figures { counters: counters.to_vec(), plugins: host.list(), stats: host.stats() };
     let mut registry = Registry::with_prefix("pintle");
     registry.register_collector(Box::new(figures));
     let mut text = String::new();
@@ -121,9 +117,12 @@ impl Figures {
 
     fn encode_hooks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         self.hook_counter(encoder, "plugin_hook_calls", "Calls of the hook", |hook| hook.calls)?;
-        self.hook_counter(encoder, "plugin_hook_late", "Calls that took over their budget", |hook| {
-            hook.late
-        })?;
+        self.hook_counter(
+            encoder,
+            "plugin_hook_late",
+            "Calls that took over their budget",
+            |hook| hook.late,
+        )?;
         let verdicts = "Answers of the hook by what they were";
         self.hook_family(encoder, "plugin_hook_verdicts", verdicts, "verdict", |hook| {
             hook.verdicts.clone()

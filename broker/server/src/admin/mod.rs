@@ -20,6 +20,6 @@ pub use error::AdminError;
 
 pub(crate) use address::encode;
 pub(crate) use door::{AdminDoors, AdminPlace};
-pub(crate) use explain::Question;
+pub(crate) use explain::{ActionName, Question};
 pub(crate) use plugin_log::{PluginLogLayer, plugin_log_filter};
 pub(crate) use socket_file::SocketFile;

@@ -72,7 +72,7 @@ pub(crate) fn plugin_log_filter() -> Targets {
     Targets::new()
         .with_target("plugin", LevelFilter::TRACE)
         .with_target("pintle_plugin_host", LevelFilter::WARN)
-        .with_target("pintle_server::broker::plugin_admin", LevelFilter::INFO)
+        .with_target("pintle_server::broker", LevelFilter::INFO)
 }
 
 impl<S: Subscriber> Layer<S> for PluginLogLayer {

@@ -146,7 +146,8 @@ fn health(controls: &Controls) -> Answer {
 
 fn list(controls: &Controls) -> Outcome {
     let plugins = controls.host.list();
-    let plugins = plugins.iter().map(|info| plugin_json::info(info, &controls.origin_of(&info.name)));
+    let plugins =
+        plugins.iter().map(|info| plugin_json::info(info, &controls.origin_of(&info.name)));
     Ok(plugins.collect())
 }
 
@@ -178,7 +179,9 @@ fn load(controls: &Controls, body: &[u8]) -> Outcome {
     let save = match sent.remove("save") {
         None => false,
         Some(Value::Bool(save)) => save,
-        Some(other) => return Err(question(format!("`save`: expected true or false, found {other}"))),
+        Some(other) => {
+            return Err(question(format!("`save`: expected true or false, found {other}")));
+        }
     };
     let mut entry = toml::Table::try_from(&sent)
         .map_err(|error| question(format!("what was sent is no entry for a plugin: {error}")))?;

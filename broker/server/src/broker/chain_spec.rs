@@ -93,9 +93,8 @@ fn code(plugin: &PluginConfig) -> Result<Code, Problem> {
 
 fn cases(plugin: &PluginConfig) -> Result<Vec<CaseFile>, Problem> {
     let PluginSource::Script(script) = &plugin.source else { return Ok(Vec::new()) };
-    let read = |path: &PathBuf| {
-        CaseFile::read(path).map_err(|error| Problem::unplaced(error.to_string()))
-    };
+    let read =
+        |path: &PathBuf| CaseFile::read(path).map_err(|error| Problem::unplaced(error.to_string()));
     script.cases.iter().map(read).collect()
 }
 

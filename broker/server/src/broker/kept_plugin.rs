@@ -100,10 +100,8 @@ impl KeptPlugin {
     /// What the plugin says against them; the old ones stay in force.
     pub(super) fn configure(&self, host: &PluginHost) -> Result<Undo, LoadError> {
         let old = host.spec(self.name())?;
-        let refused = |error: SettingsError| LoadError::Settings {
-            plugin: self.name().to_owned(),
-            error,
-        };
+        let refused =
+            |error: SettingsError| LoadError::Settings { plugin: self.name().to_owned(), error };
         host.reconfigure(self.name(), &self.spec.settings).map_err(refused)?;
         Ok(Undo::Settings(Box::new(old)))
     }

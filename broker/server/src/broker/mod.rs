@@ -31,9 +31,7 @@ pub use listen::Listening;
 pub use reload::{ReloadError, Reloaded};
 pub use running::Running;
 
-pub(crate) use chain_spec::{
-    chain_spec, plugin_spec, plugin_spec_from_path, plugin_spec_of_entry,
-};
+pub(crate) use chain_spec::{chain_spec, plugin_spec, plugin_spec_from_path, plugin_spec_of_entry};
 pub(crate) use controls::Controls;
 pub(crate) use error::load_problem;
 pub(crate) use file_watch::FileWatch;
@@ -143,14 +141,15 @@ impl Builder {
             files_changed: Notify::new(),
         });
         let (admin, serve) = doors.serve(Arc::clone(&controls));
-        let control = thread::Builder::new().name("pintle-control".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = background => {}
-                    () = serve => {}
-                }
-            });
-        })?;
+        let control =
+            thread::Builder::new().name("pintle-control".to_owned()).spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = background => {}
+                        () = serve => {}
+                    }
+                });
+            })?;
         info!("State is kept in memory for now and is lost at exit.");
         Ok(Running { net: Some(net), controls, control: Some(control), admin })
     }

@@ -242,10 +242,9 @@ impl Controls {
     fn after_a_restart(&self, current: &Current, name: &str) -> String {
         let written = current.config.plugins.iter().find(|plugin| plugin.name == name);
         match written {
-            Some(written) => format!(
-                "It takes the place of the one at {} until the next start.",
-                written.origin
-            ),
+            Some(written) => {
+                format!("It takes the place of the one at {} until the next start.", written.origin)
+            }
             None => "It is gone at the next start; --save keeps it.".to_owned(),
         }
     }

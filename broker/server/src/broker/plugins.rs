@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use pintle_plugin_host::{LoadError, PluginHost};
 use toml::Table;
-use tracing::error;
+use tracing::{error, info};
 
 use super::kept_plugin::{Difference, KeptPlugin, Undo};
 use super::load_problem;
@@ -61,8 +61,8 @@ impl LoadedPlugin {
         environment: &[(String, String)],
     ) -> Result<Self, ConfigError> {
         let config = PluginConfig::of_entry(&entry, Granting::AsWritten, environment)?;
-        let kept = KeptPlugin::read(config)
-            .map_err(|problem| Problem { origin: None, ..problem })?;
+        let kept =
+            KeptPlugin::read(config).map_err(|problem| Problem { origin: None, ..problem })?;
         Ok(Self { entry, kept, saved: None })
     }
 }
@@ -148,13 +148,16 @@ impl Plugins {
             match brought {
                 Ok((new, done)) => {
                     loaded.kept = new.kept;
-                    applied.extend(done.map(|(_, what)| what));
+                    if let Some((_, what)) = done {
+                        info!(plugin = name, "Its files have changed, and it was loaded again.");
+                        applied.push(what);
+                    }
                 }
                 Err(fault) => {
                     for line in fault.lines() {
-                        error!(target: "plugin", plugin = name, "Reload refused: {line}");
+                        error!(plugin = name, "Reload refused: {line}");
                     }
-                    error!(target: "plugin", plugin = name, "It goes on as it was.");
+                    error!(plugin = name, "It goes on as it was.");
                 }
             }
         }

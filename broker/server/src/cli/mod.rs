@@ -1,14 +1,19 @@
 //! The command line.
 
+mod admin_client;
 mod check;
 mod client_args;
 mod config_show;
 mod passwd;
 mod plugin;
+mod plugin_admin;
 mod plugin_bench;
 mod plugin_check;
+mod plugin_dev;
+mod plugin_new;
 mod plugin_target;
 mod plugin_test;
+mod plugin_text;
 mod publish;
 mod run;
 mod subscribe;

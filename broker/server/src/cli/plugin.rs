@@ -1,6 +1,7 @@
 //! `pintle plugin`: which plugins a configuration has, and what they would decide.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -11,21 +12,39 @@ use pintle_mqtt::{
 use pintle_plugin_host::Explanation;
 use pintle_ports::{Action, Identity, SubscriptionRequest, Transport, Verdict};
 
+use super::admin_client::BrokerArgs;
 use super::client_args::parse_qos;
-use super::{Exit, SourceArgs, check, plugin_bench, plugin_check, plugin_test, print};
+use super::{
+    Exit, SourceArgs, check, plugin_admin, plugin_bench, plugin_check, plugin_new, plugin_test,
+    print,
+};
+use crate::admin::Question;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum PluginCommand {
-    /// Print the plugins, in the order in which they appear
-    List(SourceArgs),
+    /// Print the plugins of the running broker; if none answers, those of the configuration
+    List(ListArgs),
     /// Say whether a client may do something, and who decides it; exit code 0 for yes, 1 for no
     Explain(ExplainArgs),
+    /// Make a folder with a plugin that works
+    New(plugin_new::NewArgs),
     /// Say what a plugin is, needs, and would be allowed
     Check(plugin_check::CheckArgs),
     /// Run the cases of a plugin, without a broker
     Test(plugin_test::TestArgs),
     /// Time the hooks of a plugin over its cases
     Bench(plugin_bench::BenchArgs),
+    #[command(flatten)]
+    Admin(plugin_admin::AdminCommand),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    /// The admin socket of the broker; else that of the configuration
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArgs,
 }
 
 #[derive(Args, Debug)]
@@ -51,6 +70,12 @@ pub(super) struct ExplainArgs {
     /// Name of the listener it comes by
     #[arg(long, default_value = "explain")]
     listener: String,
+    /// Ask the plugins of the running broker, as they are now
+    #[arg(long)]
+    live: bool,
+    /// The admin socket of that broker; else that of the configuration
+    #[arg(long, value_name = "PATH", requires = "live")]
+    socket: Option<PathBuf>,
     #[command(flatten)]
     sources: SourceArgs,
 }
@@ -71,15 +96,30 @@ pub(super) fn run(command: &PluginCommand) -> Result<Exit> {
     match command {
         PluginCommand::List(sources) => list(sources),
         PluginCommand::Explain(args) => explain(args),
+        PluginCommand::New(args) => plugin_new::run(args),
         PluginCommand::Check(args) => plugin_check::run(args),
         PluginCommand::Test(args) => plugin_test::run(args),
         PluginCommand::Bench(args) => plugin_bench::run(args),
+        PluginCommand::Admin(command) => plugin_admin::run(command),
     }
 }
 
-fn list(sources: &SourceArgs) -> Result<Exit> {
-    let (config, host) = check::load(sources)?;
-    let mut text = String::new();
+/// The broker that commands go to.
+fn broker(socket: Option<&PathBuf>, sources: &SourceArgs) -> BrokerArgs {
+    BrokerArgs {
+        socket: socket.cloned(),
+        config: sources.config.clone(),
+        data_dir: sources.data_dir.clone(),
+    }
+}
+
+fn list(args: &ListArgs) -> Result<Exit> {
+    if let Some(text) = plugin_admin::list(&broker(args.socket.as_ref(), &args.sources))? {
+        print(&text)?;
+        return Ok(Exit::Success);
+    }
+    let (config, host) = check::load(&args.sources)?;
+    let mut text = "Of the configuration (no broker answers):\n".to_owned();
     for plugin in host.list() {
         let hooks: Vec<String> = plugin.hooks.iter().map(ToString::to_string).collect();
         let topics = if plugin.topics.is_empty() {
@@ -103,7 +143,35 @@ fn list(sources: &SourceArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+fn explain_live(args: &ExplainArgs) -> Result<Exit> {
+    let question = Question {
+        client: args.client.clone(),
+        user: args.user.clone(),
+        topic: args.topic.clone(),
+        action: match args.action {
+            ActionName::Publish => crate::admin::ActionName::Publish,
+            ActionName::Subscribe => crate::admin::ActionName::Subscribe,
+            ActionName::Receive => crate::admin::ActionName::Receive,
+            ActionName::Will => crate::admin::ActionName::Will,
+        },
+        qos: match args.qos {
+            QoS::AtMostOnce => 0,
+            QoS::AtLeastOnce => 1,
+            QoS::ExactlyOnce => 2,
+        },
+        retain: args.retain,
+        listener: args.listener.clone(),
+    };
+    let broker = broker(args.socket.as_ref(), &args.sources);
+    let (text, is_yes) = plugin_admin::explain(&broker, &serde_json::to_value(question)?)?;
+    print(&text)?;
+    Ok(if is_yes { Exit::Success } else { Exit::No })
+}
+
 fn explain(args: &ExplainArgs) -> Result<Exit> {
+    if args.live {
+        return explain_live(args);
+    }
     let (_, host) = check::load(&args.sources)?;
     let who = identity(args);
     let explanation = match args.action {

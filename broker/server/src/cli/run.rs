@@ -75,14 +75,14 @@ fn say_how_to_go_on(sources: &Sources, is_bare: bool) {
 }
 
 /// The signals that a service is sent.
-struct Signals {
+pub(super) struct Signals {
     hang_up: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn catch() -> Result<Self> {
+    pub(super) fn catch() -> Result<Self> {
         let catch = |kind| signal(kind).context("cannot catch signals");
         Ok(Self {
             hang_up: catch(SignalKind::hangup())?,
@@ -100,7 +100,7 @@ impl Signals {
 }
 
 /// Reloads whenever somebody asks for it, until somebody ends the broker.
-async fn serve(running: &Running, signals: &mut Signals, watch: &mut FileWatch) {
+pub(super) async fn serve(running: &Running, signals: &mut Signals, watch: &mut FileWatch) {
     loop {
         tokio::select! {
             _ = signals.hang_up.recv() => info!("SIGHUP: reading the configuration again."),
@@ -127,7 +127,7 @@ async fn serve(running: &Running, signals: &mut Signals, watch: &mut FileWatch) 
 }
 
 /// Shuts down beside this thread, so that a second signal is heard.
-async fn end(running: Running, signals: &mut Signals) -> Result<Exit> {
+pub(super) async fn end(running: Running, signals: &mut Signals) -> Result<Exit> {
     let (done, is_done) = oneshot::channel();
     thread::Builder::new()
         .name("shutdown".to_owned())
