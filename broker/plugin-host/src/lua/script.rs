@@ -97,11 +97,6 @@ impl ScriptHooks {
 
     fn check(&self, file: &str) -> Result<(), Fault> {
         let fault = |what: &str| Err(Fault::invalid(format!("{file}: {what}")));
-        if self.hooks() == Hooks::NONE {
-            return fault(
-                "the table has no hooks, as in `function P.on_publish(client, topic, payload)`",
-            );
-        }
         if self.on_events.is_some() && self.events == EventKinds::NONE {
             return fault("on_events needs P.events, as in P.events = { \"connected\" }");
         }
@@ -113,6 +108,11 @@ impl ScriptHooks {
         }
         if self.cohort.is_some() != self.on_deliver.is_some() {
             return fault("cohort and on_deliver belong together: cohort(client) names the group");
+        }
+        if self.hooks() == Hooks::NONE {
+            return fault(
+                "the table has no hooks, as in `function P.on_publish(client, topic, payload)`",
+            );
         }
         Ok(())
     }
