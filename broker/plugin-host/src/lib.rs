@@ -53,7 +53,7 @@ mod wasm;
 
 pub use breaker::BreakerState;
 pub use cases::{
-    Case, CaseFile, CaseFileError, CaseResult, HookBench, bench_cases, run_cases,
+    Case, CaseFile, CaseFileError, CaseResult, HookBench, WrittenFor, bench_cases, run_cases,
 };
 pub use code::{Code, Script, ScriptLimits};
 pub use error::LoadError;

@@ -29,17 +29,17 @@ const BATCH: Duration = Duration::from_millis(10);
 /// Times every hook that the cases ask. A case that fails is left out.
 pub fn bench_cases(spec: &PluginSpec, cases: &[CaseFile]) -> Vec<HookBench> {
     beside(|| {
-        let all = || cases.iter().flat_map(|file| &file.cases);
-        let of = |hook: Hook| all().filter(move |case| case.step.hook() == Some(hook));
+        let all = || cases.iter().flat_map(|file| file.cases.iter().map(move |case| (file, case)));
+        let of = |hook: Hook| all().filter(move |(_, case)| case.step.hook() == Some(hook));
         let benches =
             Hook::ALL.into_iter().map(|hook| bench(spec, hook, &of(hook).collect::<Vec<_>>()));
         benches.flatten().collect()
     })
 }
 
-fn bench(spec: &PluginSpec, hook: Hook, cases: &[&Case]) -> Option<HookBench> {
+fn bench(spec: &PluginSpec, hook: Hook, cases: &[(&CaseFile, &Case)]) -> Option<HookBench> {
     let players: Vec<(&Case, Player<'_>)> =
-        cases.iter().filter_map(|case| Some((*case, ready(spec, case)?))).collect();
+        cases.iter().filter_map(|(file, case)| Some((*case, ready(spec, file, case)?))).collect();
     if players.is_empty() {
         return None;
     }
@@ -64,8 +64,8 @@ fn bench(spec: &PluginSpec, hook: Hook, cases: &[&Case]) -> Option<HookBench> {
 }
 
 /// The plugin of a case that does not fail.
-fn ready<'a>(spec: &PluginSpec, case: &'a Case) -> Option<Player<'a>> {
-    let player = Player::new(spec, case).ok()?;
+fn ready<'a>(spec: &PluginSpec, file: &CaseFile, case: &'a Case) -> Option<Player<'a>> {
+    let player = Player::new(spec, file, case).ok()?;
     let is_fine = player.before(case) && player.ask(&case.step).is_ok();
     is_fine.then_some(player)
 }

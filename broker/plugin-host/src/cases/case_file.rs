@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pintle_plugin_api::ClientDescription;
+use pintle_plugin_api::{ClientDescription, Settings};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -17,6 +17,18 @@ pub struct CaseFile {
     pub path: PathBuf,
     /// What is in it.
     pub cases: Vec<Case>,
+    /// What the plugin is told while they run; `None` is what its configuration says.
+    pub written_for: Option<WrittenFor>,
+}
+
+/// The settings that cases expect: those that the plugin comes with, whatever it is told where it
+/// runs.
+#[derive(Clone, Debug, Default)]
+pub struct WrittenFor {
+    /// Its settings.
+    pub settings: Settings,
+    /// The topics it is asked about; empty for all.
+    pub topics: Vec<String>,
 }
 
 /// One case: what is asked, and what should come of it.
@@ -164,7 +176,7 @@ impl CaseFile {
             let what = "there is no case in it: each begins with a line [[case]]";
             return Err(fault(1, what.to_owned()));
         }
-        Ok(Self { path: path.to_owned(), cases })
+        Ok(Self { path: path.to_owned(), cases, written_for: None })
     }
 }
 

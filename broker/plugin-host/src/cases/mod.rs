@@ -15,6 +15,6 @@ mod step;
 mod tests;
 
 pub use bench::{HookBench, bench_cases};
-pub use case_file::{Case, CaseFile, CaseFileError};
+pub use case_file::{Case, CaseFile, CaseFileError, WrittenFor};
 pub(crate) use run::first_failure;
 pub use run::{CaseResult, run_cases};

@@ -94,7 +94,7 @@ pub(super) fn beside<T: Send + Default>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 fn run(spec: &PluginSpec, file: &CaseFile, case: &Case) -> CaseResult {
-    let (failures, log) = match Player::new(spec, case) {
+    let (failures, log) = match Player::new(spec, file, case) {
         Ok(player) => player.play(case),
         Err(why) => (vec![format!("the plugin does not load: {why}")], Vec::new()),
     };
@@ -111,8 +111,12 @@ pub(super) struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(spec: &PluginSpec, case: &'a Case) -> Result<Self, String> {
+    pub(super) fn new(spec: &PluginSpec, file: &CaseFile, case: &'a Case) -> Result<Self, String> {
         let mut spec = spec.clone();
+        if let Some(written_for) = &file.written_for {
+            spec.settings = written_for.settings.clone();
+            spec.topics = written_for.topics.clone();
+        }
         if let serde_json::Value::Object(config) = &mut spec.settings.config {
             config.extend(case.world.config.clone());
         } else if !case.world.config.is_empty() {

@@ -8,7 +8,7 @@ use pintle_plugin_api::{
     Origin, Plugin, PublishOutcome, PublishVerdict, StampedEvent, SubscribeVerdict, Subscription,
 };
 
-use super::{CaseFile, CaseResult, bench_cases, run_cases};
+use super::{CaseFile, CaseResult, WrittenFor, bench_cases, run_cases};
 use crate::error::LoadError;
 use crate::host::PluginHost;
 use crate::spec::{ChainSpec, Grants, KvGrant, PluginSpec, PublishErrorPolicy};
@@ -317,6 +317,15 @@ fn a_message_of_another_topic_never_reaches_the_plugin() {
     let spec = PluginSpec { topics: vec!["a/#".to_owned()], ..probe() };
     let text = "[[case]]\npublish = { topic = \"panic\" }\nexpect = { verdict = \"pass\" }\n";
     assert!(run_cases(&spec, &[file(text)])[0].is_passed());
+}
+
+#[test]
+fn cases_are_run_with_the_settings_that_they_are_written_for() {
+    let text = "[[case]]\npublish = { topic = \"f\" }\nexpect = { verdict = \"rewrite\" }\n";
+    let spec = PluginSpec { topics: vec!["a/#".to_owned()], ..probe() };
+    assert!(!run_cases(&spec, &[file(text)])[0].is_passed());
+    let written_for = Some(WrittenFor::default());
+    assert!(run_cases(&spec, &[CaseFile { written_for, ..file(text) }])[0].is_passed());
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pintle_plugin_api::{FileContent, Hooks, Settings};
-use pintle_plugin_host::{CaseFile, ChainSpec, Code, HookOrder, PluginSpec, Script};
+use pintle_plugin_host::{CaseFile, ChainSpec, Code, HookOrder, PluginSpec, Script, WrittenFor};
+use serde_json::Value;
 
 use crate::config::{
     Config, ConfigError, Flags, Granting, PluginConfig, PluginSource, Problem, ScriptKind, Sources,
@@ -91,10 +92,20 @@ fn code(plugin: &PluginConfig) -> Result<Code, Problem> {
     })
 }
 
+/// Its cases, to be run with the settings that it comes with: an operator who changes them breaks
+/// none of its promises.
 fn cases(plugin: &PluginConfig) -> Result<Vec<CaseFile>, Problem> {
     let PluginSource::Script(script) = &plugin.source else { return Ok(Vec::new()) };
-    let read =
-        |path: &PathBuf| CaseFile::read(path).map_err(|error| Problem::unplaced(error.to_string()));
+    if script.cases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = &plugin.comes_with;
+    let settings = settings_with(plugin, &own.config)?;
+    let written_for = Some(WrittenFor { settings, topics: own.topics.clone() });
+    let read = |path: &PathBuf| match CaseFile::read(path) {
+        Ok(file) => Ok(CaseFile { written_for: written_for.clone(), ..file }),
+        Err(error) => Err(Problem::unplaced(error.to_string())),
+    };
     script.cases.iter().map(read).collect()
 }
 
@@ -108,10 +119,14 @@ fn unread(plugin: &PluginConfig, path: &Path, error: &io::Error) -> Problem {
 /// # Errors
 /// A file that cannot be read.
 fn settings(plugin: &PluginConfig) -> Result<Settings, Problem> {
+    settings_with(plugin, &plugin.config)
+}
+
+fn settings_with(plugin: &PluginConfig, config: &Value) -> Result<Settings, Problem> {
     let mut files = BTreeMap::new();
     for key in plugin.file_keys.iter().chain(&plugin.optional_file_keys) {
         // A key that is missing or is no text is for the plugin to complain of.
-        let Some(path) = plugin.config.get(key).and_then(|value| value.as_str()) else {
+        let Some(path) = config.get(key).and_then(|value| value.as_str()) else {
             continue;
         };
         let path = PathBuf::from(path);
@@ -125,7 +140,7 @@ fn settings(plugin: &PluginConfig) -> Result<Settings, Problem> {
             Err(error) => return Err(unread(plugin, &path, &error)),
         }
     }
-    Ok(Settings { config: plugin.config.clone(), files })
+    Ok(Settings { config: config.clone(), files })
 }
 
 /// Whether both are the same to a plugin.

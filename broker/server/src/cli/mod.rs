@@ -14,6 +14,7 @@ mod plugin_new;
 mod plugin_target;
 mod plugin_test;
 mod plugin_text;
+mod plugin_types;
 mod publish;
 mod run;
 mod subscribe;

@@ -16,7 +16,7 @@ use super::admin_client::BrokerArgs;
 use super::client_args::parse_qos;
 use super::{
     Exit, SourceArgs, check, plugin_admin, plugin_bench, plugin_check, plugin_new, plugin_test,
-    print,
+    plugin_types, print,
 };
 use crate::admin::Question;
 
@@ -34,6 +34,8 @@ pub(super) enum PluginCommand {
     Test(plugin_test::TestArgs),
     /// Time the hooks of a plugin over its cases
     Bench(plugin_bench::BenchArgs),
+    /// Write types, so that an editor completes and checks scripts
+    Types(plugin_types::TypesArgs),
     #[command(flatten)]
     Admin(plugin_admin::AdminCommand),
 }
@@ -100,6 +102,7 @@ pub(super) fn run(command: &PluginCommand) -> Result<Exit> {
         PluginCommand::Check(args) => plugin_check::run(args),
         PluginCommand::Test(args) => plugin_test::run(args),
         PluginCommand::Bench(args) => plugin_bench::run(args),
+        PluginCommand::Types(args) => plugin_types::run(args),
         PluginCommand::Admin(command) => plugin_admin::run(command),
     }
 }

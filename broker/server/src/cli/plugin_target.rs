@@ -35,7 +35,11 @@ impl TargetArgs {
     /// The plugin with all that its manifest needs: nothing comes of what it does.
     pub(super) fn spec(&self) -> Result<PluginSpec, ConfigError> {
         let plugin = self.config(Granting::AsNeeded)?;
-        plugin_spec(&plugin).map_err(|problem| Problem { origin: None, ..problem }.into())
+        let mut spec =
+            plugin_spec(&plugin).map_err(|problem| Problem { origin: None, ..problem })?;
+        // What the command line sets holds for the cases too.
+        spec.cases.iter_mut().for_each(|file| file.written_for = None);
+        Ok(spec)
     }
 
     /// As it was written on the command line.

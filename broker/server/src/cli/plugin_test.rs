@@ -49,7 +49,7 @@ pub(super) fn run(args: &TestArgs) -> Result<Exit> {
 /// The cases of `file` with `name` in their name.
 fn only(file: &CaseFile, name: &str) -> CaseFile {
     let cases = file.cases.iter().filter(|case| case.name.contains(name)).cloned().collect();
-    CaseFile { path: file.path.clone(), cases }
+    CaseFile { cases, ..file.clone() }
 }
 
 /// What to write where there are no cases.

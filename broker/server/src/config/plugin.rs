@@ -46,6 +46,15 @@ pub struct PluginConfig {
     pub limits: ScriptLimits,
     /// Where it is written.
     pub origin: Origin,
+    /// What its cases expect: the settings and topics that it comes with.
+    pub(crate) comes_with: ComesWith,
+}
+
+/// The part of a manifest that an entry may overrule and cases do not want overruled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ComesWith {
+    pub(crate) config: serde_json::Value,
+    pub(crate) topics: Vec<String>,
 }
 
 /// Whose word on grants counts.
@@ -232,6 +241,7 @@ pub(super) fn read(
         budgets: limits.budgets,
         limits: limits.script,
         origin: section.origin.clone(),
+        comes_with: ComesWith::default(),
     };
     if let PluginSource::Script(script) = &plugin.source {
         plugin.files.extend(script.watched());
@@ -250,6 +260,7 @@ fn take_manifest(
     manifest: Manifest,
     granting: Granting,
 ) {
+    plugin.comes_with = ComesWith { config: manifest.config.clone(), topics: manifest.topics };
     plugin.config = over(manifest.config, std::mem::take(&mut plugin.config));
     plugin.files.extend(manifest.files);
     let absent = missing(&plugin.grants, &manifest.needs);

@@ -16,6 +16,7 @@ mod explain;
 mod harness;
 mod messages;
 mod passwd;
+mod plugins;
 mod reload;
 mod security;
 mod shutdown;
