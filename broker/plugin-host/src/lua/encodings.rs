@@ -3,12 +3,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mlua::serde::SerializeOptions;
 use mlua::{Lua, LuaSerdeExt, LuaString, Result, Table, Value};
 
-use super::failure::complaint;
-
-/// `json`, `base64` and `hex`.
+/// `base64` and `hex`.
 pub(super) fn add(lua: &Lua) -> Result<()> {
     let globals = lua.globals();
-    globals.raw_set("json", json(lua)?)?;
     globals.raw_set("base64", base64_module(lua)?)?;
     globals.raw_set("hex", hex(lua)?)
 }
@@ -20,57 +17,6 @@ pub(super) fn to_lua(lua: &Lua, value: &serde_json::Value) -> Result<Value> {
         .serialize_unit_to_null(false)
         .set_array_metatable(true);
     lua.to_value_with(value, options)
-}
-
-/// A value of Lua as JSON: whole numbers without a point, keys in order.
-///
-/// # Errors
-/// For functions, tables within themselves, numbers that JSON does not have, text that is not UTF-8.
-pub(super) fn to_json(lua: &Lua, value: Value) -> Result<serde_json::Value> {
-    Ok(without_points(lua.from_value(value)?))
-}
-
-/// Luau's numbers are all of one kind; those that are whole are written so.
-fn without_points(value: serde_json::Value) -> serde_json::Value {
-    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-    match value {
-        serde_json::Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < WHOLE_MAX => {
-                serde_json::Value::from(float as i64)
-            }
-            _ => serde_json::Value::Number(number),
-        },
-        serde_json::Value::Array(list) => list.into_iter().map(without_points).collect(),
-        serde_json::Value::Object(map) => {
-            map.into_iter().map(|(key, value)| (key, without_points(value))).collect()
-        }
-        other => other,
-    }
-}
-
-fn json(lua: &Lua) -> Result<Table> {
-    let module = lua.create_table()?;
-    module.raw_set(
-        "decode",
-        lua.create_function(|lua, text: Option<LuaString>| {
-            let Some(text) = text else {
-                return Ok((Value::Nil, Some("no text".to_owned())));
-            };
-            // Off the Lua heap: what it may use is bounded by the length of a payload.
-            match serde_json::from_slice::<serde_json::Value>(&text.as_bytes()) {
-                Ok(value) => Ok((to_lua(lua, &value)?, None)),
-                Err(error) => Ok((Value::Nil, Some(error.to_string()))),
-            }
-        })?,
-    )?;
-    module.raw_set(
-        "encode",
-        lua.create_function(|lua, value: Value| match to_json(lua, value) {
-            Ok(value) => Ok(value.to_string()),
-            Err(error) => complaint(lua, format!("json.encode: {error}")),
-        })?,
-    )?;
-    Ok(module)
 }
 
 fn base64_module(lua: &Lua) -> Result<Table> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mlua::{Error, FromLuaMulti, IntoLuaMulti, Lua, LuaString, Result, Table, Value};
 use pintle_mqtt::{TopicFilter, TopicName};
 use pintle_plugin_api::{
-    Disconnect, Host, HostError, HttpRequest, LogLevel, Metric, Settings, Subscription,
+    Disconnect, Host, HostError, HttpRequest, LogLevel, Metric, NewMessage, Settings, Subscription,
 };
 
 use super::encodings::to_lua;
@@ -20,6 +20,14 @@ pub(super) struct Ground {
     pub(super) host: Arc<dyn Host>,
     pub(super) call: Rc<Call>,
     pub(super) log_line_bytes_max: usize,
+}
+
+impl Ground {
+    fn message(&self, lua: &Lua, table: &Table) -> Result<NewMessage> {
+        let message = read_message(lua, table)?;
+        self.call.count_message(lua, &message)?;
+        Ok(message)
+    }
 }
 
 /// The global `broker`.
@@ -141,11 +149,11 @@ fn add_verdicts(lua: &Lua, broker: &Table) -> Result<()> {
 
 fn add_messages(lua: &Lua, ground: &Ground, broker: &Table) -> Result<()> {
     add_function(lua, ground, broker, "publish", |lua, ground, message: Table| {
-        done(lua, ground.host.publish(read_message(lua, &message)?))
+        done(lua, ground.host.publish(ground.message(lua, &message)?))
     })?;
     add_function(lua, ground, broker, "publish_to", |lua, ground, args: (String, Table)| {
         let (client, message) = args;
-        done(lua, ground.host.publish_to(&client, read_message(lua, &message)?))
+        done(lua, ground.host.publish_to(&client, ground.message(lua, &message)?))
     })?;
     add_function(lua, ground, broker, "emit", |lua, ground, message: Table| {
         if !ground.call.may_emit.get() {
@@ -154,7 +162,8 @@ fn add_messages(lua: &Lua, ground: &Ground, broker: &Table) -> Result<()> {
                 "broker.emit works in on_publish only; elsewhere: broker.publish",
             );
         }
-        ground.call.emits.borrow_mut().push(read_message(lua, &message)?);
+        let message = ground.message(lua, &message)?;
+        ground.call.emits.borrow_mut().push(message);
         Ok(())
     })?;
     add_function(lua, ground, broker, "retained", |lua, ground, topic: String| {

@@ -10,6 +10,7 @@ mod encodings;
 mod events;
 mod failure;
 mod host_functions;
+mod json;
 mod message_table;
 mod plugin;
 mod sandbox;

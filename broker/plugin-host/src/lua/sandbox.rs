@@ -9,12 +9,14 @@ use super::failure::complaint;
 use crate::ticker::ticks;
 
 /// What bounds the call under way, and what it has asked for so far.
-#[derive(Default)]
 pub(super) struct Call {
-    /// The tick at which it is late; 0 while nothing is called.
+    /// The tick at which it is late; `u64::MAX` while nothing is called.
     deadline: Cell<u64>,
     is_late: Cell<bool>,
     host_calls_left: Cell<u32>,
+    /// Bytes of messages that may still be handed to the host.
+    message_bytes_left: Cell<usize>,
+    bytes_max: usize,
     /// Whether `broker.emit` makes sense.
     pub(super) may_emit: Cell<bool>,
     pub(super) emits: RefCell<Vec<NewMessage>>,
@@ -40,11 +42,30 @@ const REMOVED: [&str; 15] = [
 ];
 
 impl Call {
+    /// What one call makes off the heap of the state is at most `bytes_max` long: a text of JSON, and
+    /// all messages together.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            deadline: Cell::new(u64::MAX),
+            is_late: Cell::new(false),
+            host_calls_left: Cell::new(0),
+            message_bytes_left: Cell::new(0),
+            bytes_max,
+            may_emit: Cell::new(false),
+            emits: RefCell::default(),
+        }
+    }
+
+    pub(super) const fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// A call begins that has until `deadline`.
     pub(super) fn begin(&self, deadline: u64, host_calls_max: u32) {
         self.deadline.set(deadline);
         self.is_late.set(false);
         self.host_calls_left.set(host_calls_max);
+        self.message_bytes_left.set(self.bytes_max);
         self.may_emit.set(false);
     }
 
@@ -68,7 +89,25 @@ impl Call {
         }
     }
 
-    fn check(&self) -> Result<VmState> {
+    /// Counts a message that the host is handed.
+    ///
+    /// # Errors
+    /// If all of this call together are too long.
+    pub(super) fn count_message(&self, lua: &Lua, message: &NewMessage) -> Result<()> {
+        match self.message_bytes_left.get().checked_sub(message.payload.len()) {
+            Some(left) => {
+                self.message_bytes_left.set(left);
+                Ok(())
+            }
+            None => complaint(lua, "the messages of one hook are longer than limits.memory"),
+        }
+    }
+
+    /// Whether there is time left.
+    ///
+    /// # Errors
+    /// If there is none: the call ends.
+    pub(super) fn check(&self) -> Result<VmState> {
         if ticks() >= self.deadline.get() {
             self.is_late.set(true);
             return Err(Error::RuntimeError("it did not answer in time".to_owned()));

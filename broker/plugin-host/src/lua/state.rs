@@ -12,15 +12,16 @@ use super::answer::{
     auth_step, auth_verdict, decision, deliver_verdict, publish_outcome, subscribe_verdict,
 };
 use super::client_table::ClientTables;
-use super::encodings::{to_json, to_lua};
+use super::encodings::to_lua;
 use super::events::event_table;
 use super::failure::fault_of;
 use super::host_functions::Ground;
+use super::json::{Unfit, encode};
 use super::message_table::{message_table, subscription_table};
 use super::plugin::Program;
 use super::sandbox::{Call, compile, sandbox};
 use super::script::{HookFunction, ScriptHooks};
-use super::{crypto, encodings, host_functions};
+use super::{crypto, encodings, host_functions, json};
 use crate::fault::Fault;
 use crate::ticker::ticks;
 
@@ -52,7 +53,7 @@ impl LuaState {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn new(program: &Arc<Program>) -> Result<Self, Fault> {
-        let call = Rc::new(Call::default());
+        let call = Rc::new(Call::new(program.limits.memory_bytes_max));
         let host_calls_max = program.limits.host_calls_max;
         call.begin(ticks().saturating_add(program.deadlines.load), host_calls_max);
         let ground = Ground {
@@ -62,6 +63,7 @@ impl LuaState {
         };
         let furnish = |lua: &Lua| {
             encodings::add(lua)?;
+            json::add(lua, &ground)?;
             crypto::add(lua)?;
             host_functions::add(lua, &ground, &program.settings)
         };
@@ -314,7 +316,11 @@ impl LuaState {
             checked(hook.function.call((principal, command, args)))?;
         match answer {
             (Value::Nil, Some(complaint)) => Ok(Err(complaint)),
-            (value, _) => Ok(Ok(checked(to_json(&self.lua, value))?.to_string())),
+            (value, _) => match encode(&self.lua, &self.call, &value) {
+                Ok(text) => Ok(Ok(String::from_utf8_lossy(&text).into_owned())),
+                Err(Unfit::Json(what)) => Err(Fault::invalid(format!("on_command: {what}"))),
+                Err(Unfit::Lua(error)) => Err(fault_of(&error)),
+            },
         }
     }
 }

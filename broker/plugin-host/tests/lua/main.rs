@@ -7,6 +7,7 @@
     reason = "a test that cannot go on is to say so"
 )]
 
+mod bounds;
 mod hooks;
 mod hostile;
 mod libraries;

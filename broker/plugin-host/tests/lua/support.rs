@@ -6,8 +6,8 @@ use pintle_mqtt::{
     Properties, ProtocolVersion, Publish, PublishFlags, QoS, ReasonCode, Timestamp, TopicName,
 };
 use pintle_plugin_host::{
-    ChainSpec, Code, DeliverErrorPolicy, ErrorKind, ErrorPolicy, Hook, LoadError, PluginHost,
-    PluginSpec, PublishErrorPolicy, Script, SubscribeErrorPolicy,
+    ChainSpec, Code, DeliverErrorPolicy, ErrorKind, ErrorPolicy, LoadError, PluginHost, PluginSpec,
+    PublishErrorPolicy, Script, SubscribeErrorPolicy,
 };
 use pintle_ports::{
     Action, AuthOutcome, ConnectAttempt, HookPath, Hooks, Identity, PublishRuling, Step, Transport,
@@ -87,10 +87,6 @@ impl Table {
     /// Errors of `kind` that the first plugin is charged with.
     pub(crate) fn errors(&self, kind: ErrorKind) -> u64 {
         self.host.stats()[0].errors(kind)
-    }
-
-    pub(crate) fn calls(&self, hook: Hook) -> u64 {
-        self.host.stats()[0].hook(hook).unwrap().calls
     }
 }
 
