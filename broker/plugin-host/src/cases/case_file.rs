@@ -8,7 +8,8 @@ use thiserror::Error;
 use toml::Spanned;
 
 use super::expect::{Expect, ExpectText};
-use super::step::{ClientText, Step, StepText};
+use super::step::Step;
+use super::step_text::{ClientText, StepText};
 
 /// One file of cases.
 #[derive(Clone, Debug)]
@@ -124,17 +125,17 @@ struct CaseText {
     repeat: Option<u32>,
     // The step itself: the same keys as `StepText`, which can not be flattened into a table that
     // refuses what it does not know.
-    connect: Option<super::step::ConnectText>,
-    auth: Option<super::step::AuthText>,
-    publish: Option<super::step::MessageText>,
-    subscribe: Option<super::step::SubscribeText>,
-    unsubscribe: Option<super::step::UnsubscribeText>,
-    deliver: Option<super::step::MessageText>,
-    authorize: Option<super::step::AuthorizeText>,
-    event: Option<super::step::EventText>,
-    events: Option<Vec<super::step::EventText>>,
-    timer: Option<super::step::TimerText>,
-    command: Option<super::step::CommandText>,
+    connect: Option<super::step_text::ConnectText>,
+    auth: Option<super::step_text::AuthText>,
+    publish: Option<super::step_text::MessageText>,
+    subscribe: Option<super::step_text::SubscribeText>,
+    unsubscribe: Option<super::step_text::UnsubscribeText>,
+    deliver: Option<super::step_text::MessageText>,
+    authorize: Option<super::step_text::AuthorizeText>,
+    event: Option<super::step_text::EventText>,
+    events: Option<Vec<super::step_text::EventText>>,
+    timer: Option<super::step_text::TimerText>,
+    command: Option<super::step_text::CommandText>,
 }
 
 /// The clock of a case that does not set it: the first second of 2026.

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::step::{Step, payload};
+use super::step::Step;
+use super::step_text::payload;
 
 /// What should come of a step. What it does not name is not looked at.
 #[derive(Clone, Debug, Default)]

@@ -11,6 +11,7 @@ mod expect;
 mod observed;
 mod run;
 mod step;
+mod step_text;
 #[cfg(test)]
 mod tests;
 

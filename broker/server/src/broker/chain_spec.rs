@@ -8,10 +8,7 @@ use pintle_plugin_api::{FileContent, Hooks, Settings};
 use pintle_plugin_host::{CaseFile, ChainSpec, Code, HookOrder, PluginSpec, Script, WrittenFor};
 use serde_json::Value;
 
-use crate::config::{
-    Config, ConfigError, Flags, Granting, PluginConfig, PluginSource, Problem, ScriptKind, Sources,
-    plugin_entry,
-};
+use crate::config::{Config, ConfigError, PluginConfig, PluginSource, Problem, ScriptKind};
 
 /// `own` first, then the plugins of the configuration with the files that they name.
 ///
@@ -31,34 +28,6 @@ pub(crate) fn chain_spec(config: &Config, own: &[PluginSpec]) -> Result<ChainSpe
     }
     let order = with_own_first(config.hooks.clone(), own);
     Ok(ChainSpec { plugins, order, ..ChainSpec::default() })
-}
-
-/// The plugin at `path`, a script or component or a folder with a manifest, without a
-/// configuration. `grants` and `set` are as in [`plugin_entry`].
-///
-/// # Errors
-/// What is wrong with the words, the manifest or the files; grants that are missing.
-pub(crate) fn plugin_spec_from_path(
-    path: &Path,
-    name: Option<&str>,
-    grants: &[String],
-    set: &[String],
-) -> Result<PluginSpec, ConfigError> {
-    let entry = plugin_entry(path, name, grants, set)?;
-    plugin_spec_of_entry(&entry, Granting::AsWritten)
-}
-
-/// The plugin of an entry that stands in no file.
-///
-/// # Errors
-/// As [`plugin_spec_from_path`].
-pub(crate) fn plugin_spec_of_entry(
-    entry: &toml::Table,
-    granting: Granting,
-) -> Result<PluginSpec, ConfigError> {
-    let environment = Sources::from_environment(None, Flags::default()).environment;
-    let plugin = PluginConfig::of_entry(entry, granting, &environment)?;
-    plugin_spec(&plugin).map_err(|problem| Problem { origin: None, ..problem }.into())
 }
 
 /// One plugin with its code and the files that it names, as they are now.
@@ -169,5 +138,61 @@ fn with_own_first(order: HookOrder, own: &[PluginSpec]) -> HookOrder {
         subscribe: extend(order.subscribe, Hooks::SUBSCRIBE),
         unsubscribe: extend(order.unsubscribe, Hooks::UNSUBSCRIBE),
         deliver: extend(order.deliver, Hooks::DELIVER),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    #[test]
+    fn cases_expect_the_settings_that_a_plugin_comes_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("p/main.lua", "return {}");
+        write(
+            "p/plugin.toml",
+            "main = \"main.lua\"\ntopics = [\"a/#\"]\nfiles = [\"table\"]\n\
+             [config]\nunit = \"C\"\ntable = \"own\"\n",
+        );
+        write("p/own", "own");
+        write("theirs", "theirs");
+        write("p/cases/first.toml", "[[case]]\npublish = { topic = \"a\" }\n");
+        write(
+            "pintle.toml",
+            "[[plugin]]\nuse = \"p\"\ntopics = [\"b\"]\n\
+             config = { unit = \"K\", table = \"theirs\" }\n",
+        );
+        let sources =
+            Sources { file: Some(folder.path().join("pintle.toml")), ..Sources::default() };
+        let config = Config::load(&sources).unwrap();
+
+        let spec = plugin_spec(&config.plugins[0]).unwrap();
+
+        assert_eq!(spec.topics, ["b"]);
+        assert_eq!(spec.settings.config["unit"], "K");
+        assert_eq!(spec.settings.files["table"].bytes, b"theirs");
+        let written_for = spec.cases[0].written_for.as_ref().unwrap();
+        assert_eq!(written_for.topics, ["a/#"]);
+        assert_eq!(written_for.settings.config["unit"], "C");
+        assert_eq!(written_for.settings.files["table"].bytes, b"own");
+    }
+
+    #[test]
+    fn a_file_of_cases_with_an_error_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lua");
+        std::fs::write(&path, "return {}").unwrap();
+        std::fs::write(folder.path().join("x.cases.toml"), "[[case]]\nnme = \"a\"\n").unwrap();
+        let file = folder.path().join("pintle.toml");
+        std::fs::write(&file, "[[plugin]]\nuse = \"x.lua\"\n").unwrap();
+        let config = Config::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+        let error = plugin_spec(&config.plugins[0]).err().unwrap().to_string();
+        assert!(error.contains("x.cases.toml:2: unknown field `nme`"), "{error}");
     }
 }

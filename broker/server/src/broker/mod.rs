@@ -31,7 +31,7 @@ pub use listen::Listening;
 pub use reload::{ReloadError, Reloaded};
 pub use running::Running;
 
-pub(crate) use chain_spec::{chain_spec, plugin_spec, plugin_spec_from_path, plugin_spec_of_entry};
+pub(crate) use chain_spec::{chain_spec, plugin_spec};
 pub(crate) use controls::Controls;
 pub(crate) use error::load_problem;
 pub(crate) use file_watch::FileWatch;
