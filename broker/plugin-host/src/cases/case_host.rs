@@ -156,7 +156,7 @@ impl Host for CaseHost {
     fn log(&self, level: LogLevel, message: &str) {
         let mut seen = self.seen.lock();
         if seen.log.len() < LINES_MAX {
-            seen.log.push(format!("{level:?} {message}").to_lowercase_first());
+            seen.log.push(format!("{} {message}", word(level)));
         }
     }
 
@@ -366,16 +366,12 @@ impl Host for CaseHost {
     }
 }
 
-/// `Warn` becomes `warn`.
-trait LowercaseFirst {
-    fn to_lowercase_first(self) -> String;
-}
-
-impl LowercaseFirst for String {
-    fn to_lowercase_first(mut self) -> String {
-        if let Some(first) = self.get_mut(..1) {
-            first.make_ascii_lowercase();
-        }
-        self
+const fn word(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
     }
 }

@@ -140,15 +140,16 @@ impl Differences {
             self.differs(&format!("{what}payload"), payload_text(bytes), &text);
         }
         let json = payload.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
+        let got = json.as_ref().map_or_else(|| text.clone(), Value::to_string);
         if let Some(expected) = &expected.json
             && !json.as_ref().is_some_and(|json| same_json(expected, json))
         {
-            self.differs(&format!("{what}json"), expected, &text);
+            self.differs(&format!("{what}json"), expected, &got);
         }
         if let Some(expected) = &expected.json_has
             && !json.as_ref().is_some_and(|json| has_json(json, expected))
         {
-            self.differs(&format!("{what}payload_json_has"), expected, &text);
+            self.differs(&format!("{what}payload_json_has"), expected, &got);
         }
     }
 }

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use pintle_mqtt::TopicName;
 use pintle_plugin_api::{
@@ -57,31 +58,40 @@ impl fmt::Display for CaseResult {
 /// Runs every case against a fresh instance of the plugin, one after another, on a thread of their
 /// own. A plugin linked in has one instance only, and is given the settings of each case in turn.
 pub fn run_cases(spec: &PluginSpec, cases: &[CaseFile]) -> Vec<CaseResult> {
-    each(spec, cases, |_| false)
+    let unbounded = Bound { until: None, failures_max: usize::MAX };
+    each(spec, cases, unbounded)
 }
 
-/// The first case that fails, if one does.
+/// The first case that fails, if one does. All together may take as long as loading.
 pub(crate) fn first_failure(spec: &PluginSpec) -> Option<CaseResult> {
-    let results = each(spec, &spec.cases, |result| !result.is_passed());
+    let until = Instant::now().checked_add(spec.limits.load);
+    let results = each(spec, &spec.cases, Bound { until, failures_max: 1 });
     results.into_iter().find(|result| !result.is_passed())
 }
 
-fn each(
-    spec: &PluginSpec,
-    files: &[CaseFile],
-    is_enough: impl Fn(&CaseResult) -> bool + Send + Sync,
-) -> Vec<CaseResult> {
+/// How far cases are run.
+#[derive(Clone, Copy)]
+struct Bound {
+    until: Option<Instant>,
+    failures_max: usize,
+}
+
+impl Bound {
+    fn is_over(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+fn each(spec: &PluginSpec, files: &[CaseFile], bound: Bound) -> Vec<CaseResult> {
     beside(|| {
-        let mut results = Vec::new();
-        for file in files {
-            for case in &file.cases {
-                let result = run(spec, file, case);
-                let is_last = is_enough(&result);
-                results.push(result);
-                if is_last {
-                    return results;
-                }
+        let mut results: Vec<CaseResult> = Vec::new();
+        let cases = files.iter().flat_map(|file| file.cases.iter().map(move |case| (file, case)));
+        for (file, case) in cases {
+            let failed = results.iter().filter(|result| !result.is_passed()).count();
+            if failed >= bound.failures_max {
+                break;
             }
+            results.push(run(spec, file, case, bound));
         }
         results
     })
@@ -93,9 +103,9 @@ pub(super) fn beside<T: Send + Default>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap_or_default())
 }
 
-fn run(spec: &PluginSpec, file: &CaseFile, case: &Case) -> CaseResult {
+fn run(spec: &PluginSpec, file: &CaseFile, case: &Case, bound: Bound) -> CaseResult {
     let (failures, log) = match Player::new(spec, file, case) {
-        Ok(player) => player.play(case),
+        Ok(player) => player.play(case, bound),
         Err(why) => (vec![format!("the plugin does not load: {why}")], Vec::new()),
     };
     CaseResult { path: file.path.clone(), line: case.line, name: case.name.clone(), failures, log }
@@ -108,6 +118,7 @@ pub(super) struct Player<'a> {
     pub(super) instance: Box<dyn Instance>,
     topics: TopicSet,
     sees_passwords: bool,
+    too_long: String,
 }
 
 impl<'a> Player<'a> {
@@ -129,14 +140,19 @@ impl<'a> Player<'a> {
         let instance = instance_on(&spec, &name, Arc::clone(&host) as Arc<dyn Host>)
             .map_err(|error| error.to_string())?;
         let sees_passwords = spec.grants.credentials || matches!(spec.code, Code::Native(_));
-        Ok(Self { case, host, instance, topics, sees_passwords })
+        let too_long = format!("its cases take longer than {:?} together", spec.limits.load);
+        Ok(Self { case, host, instance, topics, sees_passwords, too_long })
     }
 
-    fn play(&self, case: &Case) -> (Vec<String>, Vec<String>) {
+    fn play(&self, case: &Case, bound: Bound) -> (Vec<String>, Vec<String>) {
         if let Err(fault) = self.instance.start(Arc::clone(&self.host) as Arc<dyn Host>) {
             return (vec![format!("the plugin does not start: {fault}")], self.host.seen().log);
         }
+        let too_long = || (vec![self.too_long.clone()], self.host.seen().log);
         for (place, step) in (1..).zip(&case.before) {
+            if bound.is_over() {
+                return too_long();
+            }
             let fault = self.take(step).and_then(|observed| observed.error);
             if let Some(error) = fault {
                 let what = format!("step {place} of `before` failed: {error}");
@@ -145,6 +161,9 @@ impl<'a> Player<'a> {
         }
         let mut observed = Observed::of("done");
         for _ in 0..case.repeat {
+            if bound.is_over() {
+                return too_long();
+            }
             self.host.forget();
             match self.take(&case.step) {
                 Some(seen) => observed = seen,

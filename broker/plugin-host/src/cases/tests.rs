@@ -241,7 +241,7 @@ fn a_failure_tells_what_was_expected_and_what_came() {
         [
             "verdict: expected pass, got rewrite",
             "topic: expected \"d\", got \"c\"",
-            "json: expected {\"c\":22}, got \"{\\\"c\\\": 21.0, \\\"unit\\\": \\\"C\\\"}\"",
+            "json: expected {\"c\":22}, got {\"c\":21.0,\"unit\":\"C\"}",
             "emit: expected 0 message(s), got 1: [\"log/f\"]",
         ]
     );
@@ -397,6 +397,16 @@ fn a_plugin_that_fails_its_own_case_does_not_take_the_place_of_the_old_one() {
     let text = "[[case]]\npublish = { topic = \"x\" }\nexpect = { verdict = \"pass\" }\n";
     host.install(PluginSpec { cases: vec![file(text)], ..probe() }).unwrap();
     assert_eq!(host.list()[0].code_generation, 2);
+}
+
+#[test]
+fn cases_that_take_too_long_are_not_waited_for() {
+    let host = PluginHost::load(ChainSpec { plugins: vec![probe()], ..ChainSpec::default() });
+    let text = "[[case]]\npublish = { topic = \"x\" }\nrepeat = 100000\n";
+    let mut next = PluginSpec { cases: vec![file(text)], ..probe() };
+    next.limits.load = Duration::ZERO;
+    let refusal = host.unwrap().install(next).expect_err("a case that takes too long");
+    assert!(refusal.to_string().contains("its cases take longer than 0ns"), "{refusal}");
 }
 
 #[test]
