@@ -83,6 +83,35 @@ fn types_are_written_and_settings_of_the_editor_left_alone() {
     assert!(place.read("mine/.luarc.json").contains("pintle-types"));
 }
 
+/// Every setting of a script stands in the example, commented out, with its default.
+#[test]
+fn the_settings_of_a_script_in_the_example_are_its_defaults() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/configs/all-settings.toml");
+    let text = std::fs::read_to_string(example).unwrap();
+    let lines = text.lines().skip_while(|line| *line != "# [[plugin]]");
+    let lines = lines.take_while(|line| !line.is_empty());
+    let entry: Vec<&str> = lines.map(|line| line.trim_start_matches("# ")).collect();
+    let place = Place::new();
+    place.write("plugins/celsius.lua", "return {}");
+    place.write("written.toml", &entry.join("\n"));
+    place.write("short.toml", "[[plugin]]\nuse = \"plugins/celsius.lua\"\n");
+    let shown = |file: &str| {
+        let args = ["config", "show", "-c", file];
+        let said = place.pintle_with_env(&args, "API_KEY", "k").succeeds();
+        let limits = said.lines().filter(|line| line.starts_with("plugin.0.limits."));
+        let values = limits.map(|line| line.split("  # ").next().unwrap().trim().to_owned());
+        values.collect::<Vec<String>>()
+    };
+    assert_eq!(shown("written.toml"), shown("short.toml"));
+    for line in shown("short.toml") {
+        let (key, _) = line.trim_start_matches("plugin.0.limits.").split_once(" = ").unwrap();
+        let is_there =
+            text.contains(&format!("\n# {key} = ")) || text.contains(&format!("{key} = "));
+        let is_hook = ["auth_step", "publish", "subscribe", "deliver", "events", "command"];
+        assert!(is_there || is_hook.contains(&key), "{key} is missing");
+    }
+}
+
 #[cfg(feature = "lua")]
 mod lua {
     use super::*;
