@@ -217,6 +217,37 @@ mod lua {
     }
 
     #[test]
+    fn a_script_that_never_ends_fails_its_case_and_not_the_command() {
+        let place = Place::new();
+        place.write("x.lua", "return { on_publish = function() while true do end end }");
+        place.write("x.cases.toml", "[[case]]\nname = \"it\"\npublish = { topic = \"a\" }\n");
+        let args = ["plugin", "test", "x.lua", "--set", "on_error.publish=pass"];
+        let finished = place.pintle(&args);
+        assert_eq!(finished.code, Some(1));
+        let said = finished.stdout;
+        assert!(said.contains("verdict: expected no error, got an error: "), "{said}");
+        assert!(said.contains("(late)"), "{said}");
+
+        place.write("y.lua", "while true do end");
+        let finished = place.pintle(&["plugin", "check", "y.lua", "--set", "limits.load=50ms"]);
+        assert_eq!(finished.code, Some(1));
+        assert!(finished.stderr.contains("it did not answer in time"), "{}", finished.stderr);
+    }
+
+    #[test]
+    fn an_error_in_a_script_names_its_line() {
+        let place = Place::new();
+        let script = "local P = {}\nfunction P.on_publish(client, topic)\n  \
+                      return nothing.at_all\nend\nreturn P\n";
+        place.write("x.lua", script);
+        place.write("x.cases.toml", "[[case]]\npublish = { topic = \"a\" }\n");
+        let args = ["plugin", "test", "x.lua", "--set", "on_error.publish=pass"];
+        let finished = place.pintle(&args);
+        assert_eq!(finished.code, Some(1));
+        assert!(finished.stdout.contains("x.lua:3"), "{}", finished.stdout);
+    }
+
+    #[test]
     fn bench_has_a_line_for_each_hook_of_the_cases() {
         let said = lua_place("acl").pintle(&["plugin", "bench", "mine"]).succeeds();
         let line = said.lines().nth(1).unwrap();
