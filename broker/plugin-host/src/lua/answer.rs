@@ -9,8 +9,8 @@ use pintle_plugin_api::{
 };
 
 use super::failure::fault_of;
-use super::message_table::{changed_subscription, read_patch, read_qos};
-use crate::fault::Fault;
+use super::message_table::{changed_subscription, read_patch, read_qos, user_properties};
+use crate::fault::{ErrorKind, Fault};
 
 /// What a hook returned: a short form, or a table that names its verdict.
 enum Said {
@@ -22,6 +22,10 @@ enum Said {
 }
 
 const NOT_AUTHORIZED: u8 = 0x87;
+/// Rules that a client may be given.
+const RULES_MAX: usize = 10_000;
+/// A level `%u` of it still grows by the user name.
+const FILTER_BYTES_MAX: usize = 4 << 10;
 
 fn said(hook: &str, value: Value) -> Result<Said, Fault> {
     Ok(match value {
@@ -208,15 +212,12 @@ fn accepted(lua: &Lua, table: &Table) -> Result<Accepted, Fault> {
     let rules: Option<Vec<Table>> = get(table, "rules")?;
     let rules = rules.unwrap_or_default();
     let limits: Option<Table> = get(table, "limits")?;
-    let properties: Option<Vec<(String, String)>> =
-        get::<Option<Vec<Table>>>(table, "user_properties")?
-            .map(|pairs| {
-                let pair =
-                    |pair: &Table| -> mlua::Result<_> { Ok((pair.raw_get(1)?, pair.raw_get(2)?)) };
-                pairs.iter().map(pair).collect::<mlua::Result<_>>()
-            })
-            .transpose()
-            .map_err(|error| Fault::invalid(format!("`user_properties`: {}", fault_of(&error))))?;
+    if rules.len() > RULES_MAX {
+        let what = format!("there are {} rules, and at most {RULES_MAX} are taken", rules.len());
+        return Err(Fault::new(ErrorKind::Bound, what));
+    }
+    let properties = user_properties(lua, table);
+    let properties = properties.map_err(|error| Fault::invalid(fault_of(&error).to_string()))?;
     Ok(Accepted {
         principal: get(table, "principal")?,
         rules: rules.iter().map(|table| rule(lua, table)).collect::<Result<_, _>>()?,
@@ -250,7 +251,11 @@ fn rule(lua: &Lua, table: &Table) -> Result<Rule, Fault> {
                 return Err(Fault::invalid(format!("a rule's action is `{other}`: {possible}")));
             }
         },
-        filter: filter.ok_or_else(|| Fault::invalid("a rule needs a filter"))?,
+        filter: match filter {
+            Some(filter) if filter.len() <= FILTER_BYTES_MAX => filter,
+            Some(_) => return Err(Fault::new(ErrorKind::Bound, "a rule's filter is too long")),
+            None => return Err(Fault::invalid("a rule needs a filter")),
+        },
         max_qos: qos(lua, table, "max_qos")?,
         allow_retain: get(table, "retain")?,
     })

@@ -32,7 +32,8 @@ fn base64_module(lua: &Lua) -> Result<Table> {
         "decode",
         lua.create_function(|lua, text: LuaString| {
             let text = text.as_bytes();
-            let is_url = text.iter().any(|byte| matches!(byte, b'-' | b'_')) || text.len() % 4 != 0;
+            let is_url = text.iter().any(|byte| matches!(byte, b'-' | b'_'))
+                || !text.len().is_multiple_of(4);
             let engine = if is_url { &URL_SAFE_NO_PAD } else { &STANDARD };
             decoded(lua, engine.decode(&*text).map_err(|error| error.to_string()))
         })?,

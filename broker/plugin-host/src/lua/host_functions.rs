@@ -10,8 +10,10 @@ use pintle_plugin_api::{
 
 use super::encodings::to_lua;
 use super::failure::complaint;
-use super::message_table::{changed_subscription, read_message};
+use super::log_rate::LogRate;
+use super::message_table::{changed_subscription, read_message, text_pairs};
 use super::sandbox::Call;
+use crate::ticker::ticks;
 use crate::topic_set::TopicSet;
 
 /// What the functions of `broker` stand on.
@@ -20,6 +22,7 @@ pub(super) struct Ground {
     pub(super) host: Arc<dyn Host>,
     pub(super) call: Rc<Call>,
     pub(super) log_line_bytes_max: usize,
+    pub(super) log_rate: Arc<LogRate>,
 }
 
 impl Ground {
@@ -252,7 +255,7 @@ fn add_http(lua: &Lua, ground: &Ground, broker: &Table) -> Result<()> {
         };
         let body: Option<LuaString> = request.raw_get("body")?;
         let headers: Option<Table> = request.raw_get("headers")?;
-        let headers = headers.map(|table| table.pairs::<String, String>().collect());
+        let headers = headers.map(|table| text_pairs(lua, "headers", &table));
         let request = HttpRequest {
             method: request
                 .raw_get::<Option<String>>("method")?
@@ -285,6 +288,13 @@ fn log(lua: &Lua, ground: &Ground) -> Result<Table> {
         ("error", LogLevel::Error),
     ] {
         add_function(lua, ground, &module, name, move |_, ground, text: LuaString| {
+            let Some(left_out) = ground.log_rate.admit(ticks()) else {
+                return Ok(());
+            };
+            if left_out > 0 {
+                let what = format!("{left_out} lines were left out: see limits.log_lines");
+                ground.host.log(LogLevel::Warn, &what);
+            }
             let bytes = text.as_bytes();
             let shown = bytes.get(..ground.log_line_bytes_max).unwrap_or(&bytes);
             ground.host.log(level, &String::from_utf8_lossy(shown));
@@ -356,7 +366,7 @@ fn metric(lua: &Lua, ground: &Ground) -> Result<Table> {
         value: Metric,
     ) -> Result<()> {
         let labels: Vec<(String, String)> = match labels {
-            Some(labels) => labels.pairs().collect::<Result<_>>()?,
+            Some(labels) => text_pairs(lua, "labels", &labels)?,
             None => Vec::new(),
         };
         let borrowed: Vec<(&str, &str)> =

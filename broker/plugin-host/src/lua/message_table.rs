@@ -104,24 +104,33 @@ fn change<T: mlua::FromLua>(table: &Table, key: &str) -> Result<Option<Option<T>
     })
 }
 
-fn user_properties(lua: &Lua, table: &Table) -> Result<Option<Vec<(String, String)>>> {
-    let Some(list) = table.raw_get::<Option<Table>>("user_properties")? else {
-        return Ok(None);
-    };
-    let mut pairs = Vec::new();
+pub(super) fn user_properties(lua: &Lua, table: &Table) -> Result<Option<Vec<(String, String)>>> {
+    let list: Option<Table> = table.raw_get("user_properties")?;
+    list.map(|list| text_pairs(lua, "user_properties", &list)).transpose()
+}
+
+/// Names and values, either as `{ name = "value" }` or in order as `{ { "name", "value" } }`. All
+/// together have 64 KiB at most: a table can hold the same text many times.
+pub(super) fn text_pairs(lua: &Lua, what: &str, list: &Table) -> Result<Vec<(String, String)>> {
+    const BYTES_MAX: usize = 64 << 10;
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut bytes = 0;
     for entry in list.pairs::<Value, Value>() {
-        match entry? {
-            (_, Value::Table(pair)) => pairs.push((pair.raw_get(1)?, pair.raw_get(2)?)),
-            (Value::String(name), Value::String(value)) => {
-                pairs.push((name.to_str()?.to_owned(), value.to_str()?.to_owned()));
-            }
+        let (name, value): (LuaString, LuaString) = match entry? {
+            (Value::String(name), Value::String(value)) => (name, value),
+            (_, Value::Table(pair)) => (pair.raw_get(1)?, pair.raw_get(2)?),
             _ => {
-                let what = "user_properties should be { { \"name\", \"value\" }, … }";
-                return complaint(lua, what);
+                let say = "should be { name = \"value\" } or { { \"name\", \"value\" } }";
+                return complaint(lua, format!("{what} {say}"));
             }
+        };
+        bytes += name.as_bytes().len() + value.as_bytes().len() + 1;
+        if bytes > BYTES_MAX {
+            return complaint(lua, format!("{what} are longer than {BYTES_MAX} bytes together"));
         }
+        pairs.push((name.to_str()?.to_owned(), value.to_str()?.to_owned()));
     }
-    Ok(Some(pairs))
+    Ok(pairs)
 }
 
 /// What `broker.rewrite { … }` changes.

@@ -11,11 +11,14 @@ mod events;
 mod failure;
 mod host_functions;
 mod json;
+mod log_rate;
 mod message_table;
 mod plugin;
 mod sandbox;
 mod script;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::fault::Fault;
 use crate::instance::{Instance, Stage};

@@ -8,6 +8,7 @@ use pintle_plugin_api::{
     SubscribeVerdict, Subscription,
 };
 
+use super::log_rate::LogRate;
 use super::state::LuaState;
 use crate::code::ScriptLimits;
 use crate::fault::{ErrorKind, Fault, caught};
@@ -27,6 +28,8 @@ pub(super) struct Program {
     pub(super) deadlines: TickBudgets,
     pub(super) host: Arc<dyn Host>,
     with_password: bool,
+    /// All instances of a plugin share it.
+    pub(super) log_rate: Arc<LogRate>,
 }
 
 /// Budgets in ticks.
@@ -115,6 +118,7 @@ impl LuaPlugin {
             limits: stage.limits,
             host: stage.host,
             with_password: stage.with_password,
+            log_rate: Arc::new(LogRate::new(stage.limits.log_lines_max)),
         });
         let first = caught(|| LuaState::new(&program)).and_then(|built| built)?;
         let about = first.hooks.abilities(&program.name);
@@ -244,6 +248,7 @@ impl Instance for LuaPlugin {
             deadlines: old.program.deadlines,
             host: Arc::clone(&old.program.host),
             with_password: old.program.with_password,
+            log_rate: Arc::clone(&old.program.log_rate),
         });
         let tried = caught(|| LuaState::new(&program)).and_then(|built| built);
         let tried = tried.map_err(|fault| SettingsError::new(fault.to_string()))?;

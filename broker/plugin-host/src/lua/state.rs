@@ -60,6 +60,7 @@ impl LuaState {
             host: Arc::clone(&program.host),
             call: Rc::clone(&call),
             log_line_bytes_max: program.limits.log_line_bytes_max,
+            log_rate: Arc::clone(&program.log_rate),
         };
         let furnish = |lua: &Lua| {
             encodings::add(lua)?;

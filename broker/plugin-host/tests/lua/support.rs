@@ -1,18 +1,21 @@
 //! Scripts in a table, clients and messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pintle_mqtt::{
     Properties, ProtocolVersion, Publish, PublishFlags, QoS, ReasonCode, Timestamp, TopicName,
 };
 use pintle_plugin_host::{
-    ChainSpec, Code, DeliverErrorPolicy, ErrorKind, ErrorPolicy, LoadError, PluginHost, PluginSpec,
-    PublishErrorPolicy, Script, SubscribeErrorPolicy,
+    Budgets, ChainSpec, Code, DeliverErrorPolicy, ErrorKind, ErrorPolicy, LoadError, PluginHost,
+    PluginSpec, PublishErrorPolicy, Script, SubscribeErrorPolicy,
 };
 use pintle_ports::{
     Action, AuthOutcome, ConnectAttempt, HookPath, Hooks, Identity, PublishRuling, Step, Transport,
     Verdict,
 };
+
+const LONG: Duration = Duration::from_millis(200);
 
 /// A script with every failure policy the strictest.
 pub(crate) fn script(source: &str) -> PluginSpec {
@@ -26,6 +29,14 @@ pub(crate) fn named(name: &str, source: &str) -> PluginSpec {
             publish: Some(PublishErrorPolicy::Reject),
             subscribe: Some(SubscribeErrorPolicy::Reject),
             deliver: Some(DeliverErrorPolicy::Drop),
+        },
+        // A machine that has much to do does not make an answer late.
+        budgets: Budgets {
+            authorize: LONG,
+            publish: LONG,
+            subscribe: LONG,
+            deliver: LONG,
+            ..Budgets::default()
         },
         ..PluginSpec::of(name, code)
     }
