@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
-use pintle_mqtt::{Budget, ReasonCode, SubscriptionFilter, Timestamp};
+use pintle_mqtt::{Budget, ReasonCode, SubscriptionFilter, Timestamp, TopicFilter};
 use pintle_ports::{Broker, HookPath, Hooks, Interest, MessageFrame, Whom};
 use pintle_router::{Generations, TopicTree};
 use pintle_session::OutboundLimits;
@@ -259,6 +259,15 @@ impl Broker for Engine {
         all.extend(self.tallies.snapshot());
         all.extend(self.gauges());
         all
+    }
+
+    fn retained(&self, topic: &str) -> Option<Vec<u8>> {
+        let now = Timestamp::from_millis(self.last_tick.load(Ordering::Relaxed));
+        let filter = TopicFilter::new(topic).ok()?;
+        let found = self.retained.matching(filter, now);
+        let message = &found.first()?.message;
+        let (publish, _) = message.message_at(0)?;
+        Some(publish.payload.to_vec())
     }
 
     fn set_hooks(&self, hooks: Arc<dyn Hooks>) {

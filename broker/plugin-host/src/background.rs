@@ -24,6 +24,7 @@ pub(crate) async fn run(
     let mut tasks = JoinSet::new();
     tasks.spawn(carry_out(Arc::clone(&shared)));
     tasks.spawn(retry_cohorts(Arc::clone(&shared)));
+    tasks.spawn(save_keepsakes(Arc::clone(&shared)));
     let mut attended: Vec<Arc<Slot>> = Vec::new();
     loop {
         let slots = tables.borrow_and_update().slots.clone();
@@ -109,6 +110,17 @@ async fn carry_out(shared: Arc<Shared>) {
             }
         });
         let _ = done.await;
+    }
+}
+
+/// How often what plugins keep is written, if it has changed.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+async fn save_keepsakes(shared: Arc<Shared>) {
+    loop {
+        sleep(SAVE_EVERY).await;
+        let shared = Arc::clone(&shared);
+        let _ = spawn_blocking(move || shared.save_keepsakes()).await;
     }
 }
 

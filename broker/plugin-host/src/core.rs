@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use pintle_ports::{EventKinds, Interest};
+use pintle_ports::{EventKind, EventKinds, Interest};
 
 use crate::cohort_table::CohortTable;
 use crate::hook::Hook;
@@ -50,7 +50,12 @@ impl Core {
 }
 
 fn wanted_events(slots: &[Arc<Slot>]) -> EventKinds {
+    // Attributes end with their sessions; only scripts and components keep any.
+    let keeps_attributes = slots.iter().any(|slot| slot.kind != "native");
     let mut wanted = EventKinds::NONE;
+    if keeps_attributes {
+        wanted = wanted.with(EventKind::SessionExpired);
+    }
     for slot in slots.iter().filter(|slot| slot.has(Hook::Events.flag())) {
         for (ours, theirs) in crate::events::KINDS {
             if slot.about().events.contains(theirs) {

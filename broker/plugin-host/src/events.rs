@@ -33,6 +33,9 @@ impl Core {
         let Some((_, named)) = KINDS.iter().find(|(ours, _)| *ours == kind) else {
             return;
         };
+        if let Event::SessionExpired { who } = event {
+            self.shared.forget_session(who.session_key);
+        }
         let hears = |slot: &&std::sync::Arc<crate::slot::Slot>| {
             slot.has(api::Hooks::EVENTS) && slot.about().events.contains(*named)
         };

@@ -19,6 +19,7 @@ use crate::hook::Hook;
 use crate::load::{Listing, load, slot_of, table};
 use crate::meter::Answered;
 use crate::plugin_handle::PluginHandle;
+use crate::plugin_metrics::PluginMetric;
 use crate::roster::{Entry, Roster};
 use crate::shared::Shared;
 use crate::slot::{PluginStats, Slot, Stopwatch};
@@ -133,6 +134,7 @@ impl PluginHost {
     /// Ends [`PluginHost::run`] and lets go of the broker. The hooks still answer.
     pub fn shutdown(&self) {
         self.stop.send_replace(true);
+        self.shared.save_keepsakes();
         self.shared.set_broker(None);
     }
 
@@ -343,6 +345,11 @@ impl PluginHost {
     pub fn stats(&self) -> Vec<PluginStats> {
         let now = self.shared.now();
         self.core().slots.iter().map(|slot| slot.stats(now)).collect()
+    }
+
+    /// The figures that plugins keep themselves.
+    pub fn metrics(&self) -> Vec<PluginMetric> {
+        self.shared.plugin_metrics()
     }
 
     /// Whether a plugin decides who connects, by password or by enhanced authentication.

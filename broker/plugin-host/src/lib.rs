@@ -4,6 +4,12 @@
 //! it. Whatever runs a plugin stands behind one trait; order, failure policy, breaker, grants and
 //! figures are kept in its slot and are the same for all.
 
+#![cfg_attr(
+    not(any(feature = "lua", feature = "wasm")),
+    allow(dead_code, reason = "what scripts and components stand on")
+)]
+
+mod attributes;
 mod auth_gate;
 mod authenticate;
 mod authorize;
@@ -25,8 +31,11 @@ mod explain;
 mod fault;
 mod hook;
 mod host;
+mod http_client;
 mod instance;
+mod kv_store;
 mod load;
+mod log_gate;
 #[cfg(feature = "lua")]
 mod lua;
 mod made_message;
@@ -37,11 +46,13 @@ mod on_publish;
 mod on_subscribe;
 mod per_thread;
 mod plugin_handle;
+mod plugin_metrics;
 mod plugin_state;
 mod refusal_code;
 mod roster;
 mod rules;
 mod service;
+mod share;
 mod shared;
 mod slot;
 mod spec;
@@ -62,6 +73,7 @@ pub use fault::ErrorKind;
 pub use hook::Hook;
 pub use host::{Installed, PluginHost, PluginInfo, no_hooks};
 pub use meter::HookStats;
+pub use plugin_metrics::{MetricValue, PluginMetric};
 pub use slot::PluginStats;
 pub use spec::{
     Budgets, ChainSpec, DeliverErrorPolicy, ErrorPolicy, Grants, HookOrder, KvGrant, PluginSpec,

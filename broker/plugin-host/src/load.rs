@@ -14,7 +14,7 @@ use crate::hook::Hook;
 use crate::instance::Stage;
 use crate::instance::{Instance, Native};
 use crate::plugin_handle::PluginHandle;
-use crate::plugin_state::PluginState;
+use crate::plugin_state::{PluginState, Rights};
 use crate::roster::{Entry, Roster};
 use crate::shared::Shared;
 use crate::slot::{Slot, SlotParts};
@@ -100,10 +100,14 @@ pub(crate) fn slot_of(
 ) -> Result<Slot, LoadError> {
     let topics = topic_set(spec, "topics", &spec.topics)?;
     let publish_grant = topic_set(spec, "grants.publish", &spec.grants.publish)?;
-    let grants = spec.grants.clone();
+    let rights = Rights {
+        grants: spec.grants.clone(),
+        publish: publish_grant,
+        retained: topic_set(spec, "grants.retained", &spec.grants.retained)?,
+    };
+    let kept = shared.keepsakes(spec)?;
     let decisions_max = shared.decisions_max;
-    let state = PluginState::new(id, &spec.name, grants, publish_grant, decisions_max);
-    let state = Arc::new(state);
+    let state = Arc::new(PluginState::new(id, &spec.name, rights, kept, decisions_max));
     let instance = instance_of(shared, &state, spec)?;
     let slot = Slot::new(SlotParts {
         state,

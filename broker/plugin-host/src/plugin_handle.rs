@@ -1,13 +1,17 @@
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::{Duration, Instant};
 
 use pintle_mqtt::{ReasonCode, TopicName};
-use pintle_plugin_api::{Disconnect, Host, HostError, LogLevel, NewMessage};
+use pintle_plugin_api::{
+    Disconnect, Host, HostError, HttpError, HttpRequest, HttpResponse, LogLevel, Metric, NewMessage,
+};
 use pintle_ports::{Broker, HookPath, Whom};
 use tracing::{debug, error, info, trace, warn};
 
 use crate::errands::Errand;
 use crate::events::now_ms;
+use crate::http_client;
+use crate::log_gate::one_line;
 use crate::made_message::made;
 use crate::plugin_state::PluginState;
 use crate::refusal_code::Carrier;
@@ -50,6 +54,13 @@ impl Shared {
 impl Host for PluginHandle {
     fn log(&self, level: LogLevel, message: &str) {
         let plugin = &*self.state.name;
+        let Some(lost) = self.state.log.admit(now_ms()) else {
+            return;
+        };
+        if lost > 0 {
+            warn!(target: "plugin", plugin, lost, "Lines of the plugin were left out: too many.");
+        }
+        let message = one_line(message);
         match level {
             LogLevel::Trace => trace!(target: "plugin", plugin, "{message}"),
             LogLevel::Debug => debug!(target: "plugin", plugin, "{message}"),
@@ -132,5 +143,98 @@ impl Host for PluginHandle {
 
     fn now_ms(&self) -> u64 {
         now_ms()
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        u64::try_from(BEGAN.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<(), HostError> {
+        let failed = |error: getrandom::Error| HostError::Invalid(error.to_string());
+        getrandom::fill(bytes).map_err(failed)
+    }
+
+    fn retained(&self, topic: &str) -> Result<Option<Vec<u8>>, HostError> {
+        let name = TopicName::new(topic)
+            .map_err(|violation| HostError::Invalid(violation.what.to_owned()))?;
+        if !self.state.retained_grant.matches(name) {
+            return Err(HostError::NotGranted(format!("retained = [\"{topic}\"]")));
+        }
+        Ok(self.shared()?.broker().ok_or_else(no_broker)?.retained(topic))
+    }
+
+    fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
+        self.kv_bytes_max()?;
+        self.state.kept.kv.get(key)
+    }
+
+    fn kv_set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), HostError> {
+        self.state.kept.kv.set(key, value, ttl, self.kv_bytes_max()?)
+    }
+
+    fn kv_delete(&self, key: &str) -> Result<bool, HostError> {
+        self.kv_bytes_max()?;
+        self.state.kept.kv.delete(key)
+    }
+
+    fn kv_increment(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64, HostError> {
+        self.state.kept.kv.increment(key, by, ttl, self.kv_bytes_max()?)
+    }
+
+    fn kv_compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<bool, HostError> {
+        self.state.kept.kv.compare_and_set(key, expected, value, self.kv_bytes_max()?)
+    }
+
+    fn kv_list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, HostError> {
+        self.kv_bytes_max()?;
+        Ok(self.state.kept.kv.list(prefix, after, limit))
+    }
+
+    fn attribute(&self, session_key: u64, name: &str) -> Option<Vec<u8>> {
+        self.state.kept.attributes.get(session_key, name)
+    }
+
+    fn set_attribute(
+        &self,
+        session_key: u64,
+        name: &str,
+        value: Option<&[u8]>,
+    ) -> Result<(), HostError> {
+        self.state.kept.attributes.set(session_key, name, value)
+    }
+
+    fn secret(&self, name: &str) -> Result<Vec<u8>, HostError> {
+        let secret = self.state.grants.secrets.get(name).cloned();
+        secret.ok_or_else(|| HostError::NotGranted(format!("secrets = {{ {name} = … }}")))
+    }
+
+    fn metric(&self, name: &str, labels: &[(&str, &str)], value: Metric) -> Result<(), HostError> {
+        self.state.kept.metrics.keep(name, labels, value)
+    }
+
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpError> {
+        if is_in_hook() {
+            let what = "this hook keeps a worker and must not wait".to_owned();
+            return Err(HttpError::NotGranted(what));
+        }
+        http_client::fetch(request, &self.state.grants.http)
+    }
+}
+
+impl PluginHandle {
+    fn kv_bytes_max(&self) -> Result<usize, HostError> {
+        let missing = || HostError::NotGranted("kv = \"1MiB\"".to_owned());
+        Ok(self.state.grants.kv.ok_or_else(missing)?.bytes_max)
     }
 }

@@ -6,7 +6,11 @@ use pintle_plugin_api::Hooks;
 use pintle_ports::PluginId;
 use tokio::sync::Notify;
 
+use crate::attributes::Attributes;
 use crate::decision_cache::DecisionCache;
+use crate::kv_store::KvStore;
+use crate::log_gate::LogGate;
+use crate::plugin_metrics::PluginMetrics;
 use crate::spec::Grants;
 use crate::timers::Timers;
 use crate::topic_set::TopicSet;
@@ -24,23 +28,44 @@ pub(crate) struct PluginState {
     /// Rises with new settings and with `invalidate`.
     pub(crate) generation: AtomicU64,
     pub(crate) decisions: DecisionCache,
+    pub(crate) kept: Arc<Keepsakes>,
+    pub(crate) log: LogGate,
+    pub(crate) retained_grant: TopicSet,
     /// The hooks it has, once that is known.
     hooks: AtomicU64,
+}
+
+/// What a plugin keeps through all its generations.
+#[derive(Debug, Default)]
+pub(crate) struct Keepsakes {
+    pub(crate) kv: KvStore,
+    pub(crate) attributes: Attributes,
+    pub(crate) metrics: PluginMetrics,
+}
+
+/// What a plugin may touch.
+pub(crate) struct Rights {
+    pub(crate) grants: Grants,
+    pub(crate) publish: TopicSet,
+    pub(crate) retained: TopicSet,
 }
 
 impl PluginState {
     pub(crate) fn new(
         id: PluginId,
         name: &str,
-        grants: Grants,
-        publish_grant: TopicSet,
+        rights: Rights,
+        kept: Arc<Keepsakes>,
         decisions_max: usize,
     ) -> Self {
         Self {
             id,
             name: Arc::from(name),
-            grants,
-            publish_grant,
+            grants: rights.grants,
+            publish_grant: rights.publish,
+            retained_grant: rights.retained,
+            kept,
+            log: LogGate::default(),
             timers: Timers::default(),
             work: Notify::new(),
             generation: AtomicU64::new(1),

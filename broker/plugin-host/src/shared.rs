@@ -1,15 +1,22 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use pintle_mqtt::Timestamp;
 use pintle_ports::Broker;
 use tokio::runtime::Handle;
+use tracing::error;
 
 use crate::auth_gate::AuthGate;
 use crate::errands::Errands;
-use crate::spec::ChainSpec;
+use crate::error::LoadError;
+use crate::kv_store::snapshot_path;
+use crate::plugin_metrics::PluginMetric;
+use crate::plugin_state::Keepsakes;
+use crate::spec::{ChainSpec, PluginSpec};
 
 /// What outlives a table of plugins: the broker, the clock, and what waits to be done.
 pub(crate) struct Shared {
@@ -21,13 +28,81 @@ pub(crate) struct Shared {
     pub(crate) cohorts_max: usize,
     /// The number of the cohort that was named last; never given twice.
     pub(crate) last_cohort: Arc<AtomicU32>,
+    data_dir: Option<PathBuf>,
+    keepsakes: Mutex<BTreeMap<String, Kept>>,
     generation: AtomicU64,
     broker: RwLock<Option<Arc<dyn Broker>>>,
     runtime: OnceLock<Handle>,
     began: Instant,
 }
 
+/// What a plugin keeps, and where that is written.
+struct Kept {
+    keepsakes: Arc<Keepsakes>,
+    snapshot: Option<PathBuf>,
+}
+
 impl Shared {
+    /// What the plugin of this name has kept so far; the first time, what it kept before the broker
+    /// was started.
+    ///
+    /// # Errors
+    /// If that can not be read. It stays where it is.
+    pub(crate) fn keepsakes(&self, spec: &PluginSpec) -> Result<Arc<Keepsakes>, LoadError> {
+        let persists = spec.grants.kv.is_some_and(|grant| grant.persist);
+        let snapshot = self.data_dir.as_deref().filter(|_| persists);
+        let snapshot = snapshot.map(|folder| snapshot_path(folder, &spec.name));
+        let mut all = self.keepsakes.lock();
+        if let Some(kept) = all.get_mut(&spec.name) {
+            kept.snapshot = snapshot;
+            return Ok(Arc::clone(&kept.keepsakes));
+        }
+        let keepsakes = Arc::new(Keepsakes::default());
+        if let Some(path) = &snapshot {
+            keepsakes.kv.restore(path).map_err(|error| {
+                let what = format!(
+                    "{}: what it kept can not be read ({error}): mend the file, or move it away \
+                     to begin with nothing",
+                    path.display()
+                );
+                LoadError::Code { plugin: spec.name.clone(), why: what }
+            })?;
+        }
+        let kept = Kept { keepsakes: Arc::clone(&keepsakes), snapshot };
+        all.insert(spec.name.clone(), kept);
+        Ok(keepsakes)
+    }
+
+    /// Writes what plugins have kept since this was last called.
+    pub(crate) fn save_keepsakes(&self) {
+        let all: Vec<(String, Arc<Keepsakes>, PathBuf)> = {
+            let all = self.keepsakes.lock();
+            let persisting = all.iter().filter_map(|(name, kept)| {
+                Some((name.clone(), Arc::clone(&kept.keepsakes), kept.snapshot.clone()?))
+            });
+            persisting.collect()
+        };
+        for (plugin, keepsakes, path) in all {
+            if let Err(error) = keepsakes.kv.save(&path) {
+                let path = path.display();
+                error!(plugin, %path, %error, "What a plugin keeps can not be written.");
+            }
+        }
+    }
+
+    /// The figures that plugins keep.
+    pub(crate) fn plugin_metrics(&self) -> Vec<PluginMetric> {
+        let all = self.keepsakes.lock();
+        all.iter().flat_map(|(name, kept)| kept.keepsakes.metrics.list(name)).collect()
+    }
+
+    /// A session has ended: nothing is kept with it any more.
+    pub(crate) fn forget_session(&self, session: u64) {
+        for kept in self.keepsakes.lock().values() {
+            kept.keepsakes.attributes.forget(session);
+        }
+    }
+
     pub(crate) fn new(spec: &ChainSpec) -> Self {
         Self {
             gate: AuthGate::new(spec.auth_concurrency_max, spec.auth_queue_max),
@@ -37,6 +112,8 @@ impl Shared {
             event_queue_max: spec.event_queue_max,
             cohorts_max: spec.cohorts_max,
             last_cohort: Arc::default(),
+            data_dir: spec.data_dir.clone(),
+            keepsakes: Mutex::default(),
             generation: AtomicU64::new(next_generation()),
             broker: RwLock::new(None),
             runtime: Handle::try_current().map_or_else(|_| OnceLock::new(), OnceLock::from),

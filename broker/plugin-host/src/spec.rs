@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -227,6 +228,8 @@ pub struct ChainSpec {
     pub publish_queue_max: usize,
     /// Largest message a plugin may make, in bytes as encoded; 16 MiB.
     pub message_bytes_max: usize,
+    /// Where what plugins keep with `persist = true` is written; `None` keeps it in memory alone.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Default for ChainSpec {
@@ -242,6 +245,7 @@ impl Default for ChainSpec {
             decisions_max: 10_000,
             publish_queue_max: 10_000,
             message_bytes_max: 16 << 20,
+            data_dir: None,
         }
     }
 }

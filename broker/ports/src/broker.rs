@@ -26,6 +26,9 @@ pub trait Broker: Send + Sync {
     /// Every counter and gauge by its `$SYS` name, without `$SYS/broker/`.
     fn stats(&self) -> Vec<(&'static str, u64)>;
 
+    /// The payload of a topic's retained message.
+    fn retained(&self, topic: &str) -> Option<Vec<u8>>;
+
     /// Another table of plugins takes the place of the present one. Every connection is under it from
     /// its next read batch on.
     fn set_hooks(&self, hooks: Arc<dyn Hooks>);

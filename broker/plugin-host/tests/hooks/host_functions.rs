@@ -37,6 +37,7 @@ fn granted(publish: &[&str]) -> Grants {
         publish: publish.iter().map(|filter| (*filter).to_owned()).collect(),
         disconnect: true,
         stats: true,
+        ..Grants::default()
     }
 }
 

@@ -292,6 +292,10 @@ impl Broker for Notebook {
         vec![("clients/connected", 7)]
     }
 
+    fn retained(&self, topic: &str) -> Option<Vec<u8>> {
+        (topic == "kept/here").then(|| b"here".to_vec())
+    }
+
     fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
         *self.hooks.lock() = Some(hooks);
     }
