@@ -14,6 +14,7 @@ use crate::hook::Hook;
 use crate::instance::{Abilities, Instance};
 use crate::meter::{Answered, HookStats, Meter};
 use crate::plugin_state::PluginState;
+use crate::share::WorkerShare;
 use crate::spec::{Budgets, ErrorPolicy};
 use crate::topic_set::TopicSet;
 
@@ -29,6 +30,7 @@ pub(crate) struct Slot {
     pub(crate) events: EventQueue,
     pub(crate) refused: RefusedMessages,
     is_retired: AtomicBool,
+    share: WorkerShare,
     meters: [Meter; Hook::ALL.len()],
 }
 
@@ -88,6 +90,7 @@ impl Slot {
             events: EventQueue::new(parts.event_queue_max),
             refused: RefusedMessages::default(),
             is_retired: AtomicBool::new(false),
+            share: WorkerShare::new(),
             meters: Default::default(),
         }
     }
@@ -145,12 +148,17 @@ impl Slot {
         answer
     }
 
-    /// Asks the breaker whether a call may be made.
+    /// Asks whether a call may be made: the plugin's share of the worker, then the breaker.
     ///
     /// # Errors
     /// It may not; counted and logged.
     #[inline]
     pub(crate) fn begin(&self, hook: Hook, now: Timestamp) -> Result<Permit, Fault> {
+        if hook.is_on_worker() && self.share.is_used_up(now) {
+            let fault = Fault::new(ErrorKind::Share, "it has used its share of the worker's time");
+            self.note(hook, None, now, &fault);
+            return Err(fault);
+        }
         match self.meter(hook).breaker().admit(now) {
             Some(permit) => {
                 if permit.is_trial() {
@@ -181,6 +189,9 @@ impl Slot {
     ) -> Result<T, Fault> {
         let meter = self.meter(hook);
         meter.took(took, self.budgets.of(hook));
+        if hook.is_on_worker() && self.kind != "native" {
+            self.share.count(took, now);
+        }
         match answer {
             Ok((answered, value)) => {
                 meter.succeeded(permit, answered);
