@@ -11,6 +11,7 @@ mod embedded;
 mod enhanced_auth;
 mod events;
 mod failures;
+mod lua_probe;
 mod native_probe;
 mod on_deliver;
 mod on_publish;
@@ -44,6 +45,15 @@ impl ContractHost for Native {
     }
 }
 
+/// Scripts in Lua.
+struct Lua;
+
+impl ContractHost for Lua {
+    fn probe(&self, name: &str, hooks: Hooks) -> PluginSpec {
+        lua_probe::spec(name, hooks)
+    }
+}
+
 /// Turns cases, functions of a host, into tests for each host there is.
 macro_rules! contract {
     ($($(#[$doc:meta])* fn $name:ident($host:ident) $body:block)*) => {
@@ -53,6 +63,13 @@ macro_rules! contract {
             $(#[test]
             fn $name() {
                 super::$name(&$crate::Native);
+            })*
+        }
+
+        mod lua {
+            $(#[test]
+            fn $name() {
+                super::$name(&$crate::Lua);
             })*
         }
     };

@@ -43,7 +43,12 @@ impl NativeProbe {
                 subscribe: Some(SubscribeErrorPolicy::Reject),
                 deliver: Some(DeliverErrorPolicy::Drop),
             },
-            grants: Grants { publish: vec!["#".to_owned()], disconnect: true, stats: true },
+            grants: Grants {
+                publish: vec!["#".to_owned()],
+                disconnect: true,
+                stats: true,
+                ..Grants::default()
+            },
             budgets: Budgets {
                 authorize: long,
                 publish: long,

@@ -27,8 +27,8 @@ pub use admin::AdminError;
 pub use broker::{Broker, Builder, Listening, ReloadError, Reloaded, Running, StartError};
 pub use builtin::Builtin;
 pub use pintle_plugin_host::{
-    Budgets, DeliverErrorPolicy, ErrorPolicy, Grants, HookOrder, PluginSpec, PublishErrorPolicy,
-    SubscribeErrorPolicy,
+    Budgets, Code, DeliverErrorPolicy, ErrorPolicy, Grants, HookOrder, PluginSpec,
+    PublishErrorPolicy, Script, ScriptLimits, SubscribeErrorPolicy,
 };
 pub use telemetry::{Telemetry, TelemetryError, Verbosity};
 pub use tls::{TlsError, TlsFiles};
