@@ -68,3 +68,31 @@ pub(super) fn run(args: &TypesArgs) -> Result<Exit> {
     print(&text)?;
     Ok(Exit::Success)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(path: &str) -> &'static str {
+        FILES.iter().find(|file| file.path == path).unwrap().text
+    }
+
+    /// Names of fields, functions and hooks.
+    fn names(luau: &str) -> Vec<&str> {
+        let named = luau.lines().filter_map(|line| line.trim_start().split_once(": "));
+        let is_word =
+            |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        named.map(|(name, _)| name).filter(is_word).collect()
+    }
+
+    #[test]
+    fn both_editors_are_told_of_the_same_names() {
+        let meta = text_of("pintle-types/pintle.lua");
+        let names = names(text_of("pintle.d.luau"));
+        assert!(names.contains(&"topic_matches"), "{names:?}");
+        let words: Vec<&str> =
+            meta.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+        let missing: Vec<&&str> = names.iter().filter(|name| !words.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

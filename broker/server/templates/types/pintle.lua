@@ -113,7 +113,7 @@
 ---@field version string?
 ---@field events string[]? kinds that on_events is told of
 ---@field auth_methods string[]? methods that auth_begin answers
----@field authenticate? fun(client: Client, username: string?, password: string?): boolean|Accepted|Verdict|nil
+---@field authenticate? fun(client: Client, username: string?, password: string?, will_topic: string?): boolean|Accepted|Verdict|nil
 ---@field auth_begin? fun(client: Client, method: string, reauth: boolean): (fun(data: string?): boolean|Accepted|Verdict)?
 ---@field authorize? fun(client: Client, action: "publish"|"subscribe"|"receive"|"will", topic: string, message: Message|Subscription): boolean|Verdict|nil, CacheHint?
 ---@field explain? fun(client: Client, action: string, topic: string): string?
