@@ -40,6 +40,11 @@ impl Controls {
         reload::reload(self, sources)
     }
 
+    /// Reads the plugins again that were loaded by command.
+    pub(super) fn refresh_loaded(&self) -> Vec<String> {
+        self.current.lock().plugins.refresh(&self.host, &self.environment())
+    }
+
     /// Files whose change may be a change of the configuration or of a plugin.
     pub(super) fn watched(&self) -> Vec<PathBuf> {
         let current = self.current.lock();

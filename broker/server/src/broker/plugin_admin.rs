@@ -106,20 +106,24 @@ impl Controls {
         Ok(done)
     }
 
-    /// Asks a plugin again, as its files are now.
+    /// Asks a plugin again, as its files are now if they can be loaded, else as it was.
     pub(crate) fn enable_plugin(&self, name: &str) -> Result<Done, Refusal> {
         let mut current = self.current.lock();
-        let was_disabled = is_disabled(&self.host, name);
-        let info = match self.changed_since(&current, name) {
-            Some(fresh) if was_disabled => {
-                fresh.install(&self.host)?;
-                keep(&mut current, fresh);
-                self.plugin(name)?
+        let mut notes = Vec::new();
+        if is_disabled(&self.host, name)
+            && let Some(fresh) = self.changed_since(&current, name)
+        {
+            match fresh.install(&self.host) {
+                Ok(_) => keep(&mut current, fresh),
+                Err(error) => {
+                    notes
+                        .push(format!("It is as it was, for its files can not be loaded: {error}"));
+                }
             }
-            _ => self.host.enable(name)?,
-        };
+        }
+        let info = self.host.enable(name)?;
         info!(plugin = name, "A plugin was enabled.");
-        Ok(Done::of(info))
+        Ok(Done { notes, ..Done::of(info) })
     }
 
     /// Takes a plugin out, and the file that would bring it back if a command has written that.

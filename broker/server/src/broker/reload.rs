@@ -37,7 +37,7 @@ pub enum ReloadError {
 /// Reads `sources` again, tells the log what came of it, and returns that.
 pub(super) fn reload(controls: &Controls, sources: &Sources) -> Result<Reloaded, ReloadError> {
     let mut result = transaction(controls, sources);
-    let refreshed = controls.current.lock().plugins.refresh(&controls.host, &sources.environment);
+    let refreshed = controls.refresh_loaded();
     if let Ok(reloaded) = &mut result {
         reloaded.applied.extend(refreshed);
     } else {

@@ -55,6 +55,14 @@ impl Running {
         self.controls.watched()
     }
 
+    /// Takes up what has changed of plugins that were loaded by command, which may have happened
+    /// before their files were watched.
+    pub(crate) fn refresh_loaded(&self) {
+        for what in self.controls.refresh_loaded() {
+            info!("Reloaded: {what}.");
+        }
+    }
+
     /// Waits until there are other files to watch than before.
     pub(crate) async fn watched_changed(&self) {
         self.controls.files_changed.notified().await;

@@ -25,10 +25,12 @@ pub(super) fn listed(plugin: &Value) -> String {
     let is_enabled = plugin.get("enabled").and_then(Value::as_bool).unwrap_or(true);
     let state = if is_enabled { "" } else { ", disabled" };
     format!(
-        "{}  {} {} ({}, {}, generation {}{state})\n    hooks: {}\n    topics: {topics}\n",
+        "{}  {}({}, {}, generation {}{state})\n    hooks: {}\n    topics: {topics}\n",
         text_of(plugin, "name"),
-        text_of(plugin, "plugin"),
-        text_of(plugin, "version"),
+        match (text_of(plugin, "plugin"), text_of(plugin, "version")) {
+            ("", _) => String::new(),
+            (name, version) => format!("{name} {version} "),
+        },
         text_of(plugin, "kind"),
         text_of(plugin, "origin"),
         number_of(plugin, "generation"),
@@ -122,6 +124,7 @@ pub(super) fn log_line(json: &str) -> Option<String> {
     for (name, value) in line.get("fields").and_then(Value::as_object).into_iter().flatten() {
         // Writing to a String does not fail.
         let _ = match value.as_str() {
+            Some(value) if value.contains(' ') => write!(text, " {name}={value:?}"),
             Some(value) => write!(text, " {name}={value}"),
             None => write!(text, " {name}={value}"),
         };

@@ -106,6 +106,7 @@ pub(super) async fn serve(running: &Running, signals: &mut Signals, watch: &mut 
             _ = signals.hang_up.recv() => info!("SIGHUP: reading the configuration again."),
             () = running.watched_changed() => {
                 watch.follow(running.watched());
+                running.refresh_loaded();
                 continue;
             }
             () = watch.changed() => info!("A file has changed: reading the configuration again."),

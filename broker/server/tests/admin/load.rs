@@ -94,6 +94,18 @@ fn a_plugin_that_is_enabled_again_is_read_again() {
 }
 
 #[test]
+fn a_plugin_whose_files_have_broken_is_enabled_as_it_was() {
+    let house = House::new("");
+    house.load_acl(OPEN_ONLY);
+    house.post("/plugins/topics/disable", &Value::Null).is(200);
+    house.place.write("acl", "topik\n");
+    let done = house.post("/plugins/topics/enable", &Value::Null).is(200);
+    let note = done["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("It is as it was") && note.contains("acl:1"), "{note}");
+    assert!(house.heard(&["closed/a"]).is_empty());
+}
+
+#[test]
 fn a_removed_plugin_is_gone() {
     let house = House::new("");
     house.load_acl(OPEN_ONLY);

@@ -131,7 +131,7 @@ fn what_a_script_says_is_followed_as_it_comes() {
     pintle_server::Telemetry::init(&log, pintle_server::Verbosity::Configured).unwrap();
     let house = House::new("");
     let path = house.place.write("talker.lua", LOUD);
-    let body = json!({ "path": path, "on_error": { "publish": "pass" } });
+    let body = json!({ "path": path, "topics": ["t"], "on_error": { "publish": "pass" } });
     house.post("/plugins", &body).is(200);
     let mut follower = Follower::new(house.socket(), "talker");
     house.client("p").publish("t", "x");

@@ -9,6 +9,8 @@
 )]
 
 mod client;
+#[cfg(feature = "lua")]
+mod command_line;
 mod commands;
 mod configuration;
 mod doors;
