@@ -20,7 +20,7 @@ use std::thread;
 use parking_lot::Mutex;
 use pintle_engine::Engine;
 use pintle_plugin_api::Plugin;
-use pintle_plugin_host::{PluginHost, PluginSpec};
+use pintle_plugin_host::{ChainSpec, PluginHost, PluginSpec};
 use pintle_ports::Broker as BrokerPort;
 use tokio::runtime::{self, EnterGuard, Runtime};
 use tokio::sync::Notify;
@@ -219,7 +219,8 @@ fn load_plugins(
     runtime: &Background,
 ) -> Result<(Arc<PluginHost>, Plugins), StartError> {
     let configured = plugins::wanted(config)?;
-    let spec = chain_spec(config, own)?;
+    let data_dir = Some(config.data_dir.clone());
+    let spec = ChainSpec { data_dir, ..chain_spec(config, own)? };
     let _inside = runtime.enter();
     let host = PluginHost::load(spec).map_err(|error| load_problem(config, &error))?;
     Ok((Arc::new(host), Plugins { configured, ..Plugins::default() }))
