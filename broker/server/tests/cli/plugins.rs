@@ -129,6 +129,20 @@ mod lua {
     }
 
     #[test]
+    fn every_example_passes_its_own_cases() {
+        let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/lua");
+        let entries = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
+        let folders: Vec<_> = entries.filter(|path| path.join("plugin.toml").is_file()).collect();
+        assert!(folders.len() >= 10, "{folders:?}");
+        for folder in folders {
+            let path = folder.to_str().unwrap();
+            let said = Place::new().pintle(&["plugin", "test", path]).succeeds();
+            assert!(said.ends_with("cases passed.\n"), "{path}: {said}");
+            Place::new().pintle(&["plugin", "check", path]).succeeds();
+        }
+    }
+
+    #[test]
     fn a_new_plugin_is_used_as_its_readme_says() {
         for kind in ["acl", "auth", "transform", "events"] {
             let place = lua_place(kind);
