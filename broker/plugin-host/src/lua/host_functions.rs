@@ -62,8 +62,17 @@ fn frozen(config: Value, lua: &Lua) -> Result<Table> {
         Value::Table(table) => table,
         _ => lua.create_table()?,
     };
-    table.set_readonly(true);
+    freeze(&table)?;
     Ok(table)
+}
+
+fn freeze(table: &Table) -> Result<()> {
+    table.for_each(|_: Value, inner: Value| match inner {
+        Value::Table(inner) => freeze(&inner),
+        _ => Ok(()),
+    })?;
+    table.set_readonly(true);
+    Ok(())
 }
 
 fn files(lua: &Lua, settings: &Settings) -> Result<Table> {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pintle_plugin_api::{
@@ -35,7 +36,9 @@ pub(super) struct Program {
 /// Budgets in ticks.
 #[derive(Clone, Copy)]
 pub(super) struct TickBudgets {
-    pub(super) load: u64,
+    load: u64,
+    /// Of making one more instance on a worker, where everybody else waits.
+    load_on_worker: u64,
     authenticate: u64,
     auth_step: u64,
     authorize: u64,
@@ -47,10 +50,15 @@ pub(super) struct TickBudgets {
     command: u64,
 }
 
+/// A script that was loaded before has no reason to take longer on a worker; if it does, its breaker
+/// opens before others are kept waiting for long.
+const LOAD_ON_WORKER_MAX: Duration = Duration::from_millis(250);
+
 impl TickBudgets {
     fn new(budgets: &Budgets, limits: &ScriptLimits) -> Self {
         Self {
             load: ticks_of(limits.load),
+            load_on_worker: ticks_of(limits.load.min(LOAD_ON_WORKER_MAX)),
             authenticate: ticks_of(budgets.authenticate),
             auth_step: ticks_of(budgets.auth_step),
             authorize: ticks_of(budgets.authorize),
@@ -79,7 +87,9 @@ impl Generation {
         let service = |threads_max| {
             let program = Arc::clone(program);
             let bounds = ServiceBounds { threads_max, waiting_max: limits.waiting_max };
-            Service::new(&*program.name.clone(), bounds, move || LuaState::new(&program))
+            Service::new(&*program.name.clone(), bounds, move || {
+                LuaState::new(&program, program.deadlines.load)
+            })
         };
         Self {
             on_workers: PerThread::new(),
@@ -120,7 +130,7 @@ impl LuaPlugin {
             with_password: stage.with_password,
             log_rate: Arc::new(LogRate::new(stage.limits.log_lines_max)),
         });
-        let first = caught(|| LuaState::new(&program)).and_then(|built| built)?;
+        let first = built(&program, program.deadlines.load)?;
         let about = first.hooks.abilities(&program.name);
         let generation = ArcSwap::from_pointee(Generation::new(&program));
         Ok(Self { about, generation, next_exchange: AtomicU64::new(0), _ticker: ticker })
@@ -136,7 +146,7 @@ impl LuaPlugin {
         let generation = self.generation.load();
         let program = &generation.program;
         let answer = generation.on_workers.with(
-            || caught(|| LuaState::new(program)).and_then(|built| built),
+            || built(program, program.deadlines.load_on_worker),
             |state| caught(|| state.within(budget(&program.deadlines), ask)).and_then(|it| it),
         );
         let answer = answer.and_then(|answer| answer);
@@ -156,6 +166,10 @@ impl LuaPlugin {
     ) -> Result<T, Fault> {
         self.generation.load().beside.call(move |state| judged(state.within(budget, ask)))
     }
+}
+
+fn built(program: &Arc<Program>, budget: u64) -> Result<LuaState, Fault> {
+    caught(|| LuaState::new(program, budget)).and_then(|built| built)
 }
 
 /// Whether an instance is not to be trusted any more after this. An ordinary error of a script
@@ -250,7 +264,7 @@ impl Instance for LuaPlugin {
             with_password: old.program.with_password,
             log_rate: Arc::clone(&old.program.log_rate),
         });
-        let tried = caught(|| LuaState::new(&program)).and_then(|built| built);
+        let tried = built(&program, program.deadlines.load);
         let tried = tried.map_err(|fault| SettingsError::new(fault.to_string()))?;
         if tried.hooks.abilities(&program.name).hooks != self.about.hooks {
             let what = "with these settings the script has other hooks: reload the plugin";

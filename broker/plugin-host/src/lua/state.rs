@@ -48,14 +48,14 @@ fn checked<T>(answer: mlua::Result<T>) -> Result<T, Fault> {
 }
 
 impl LuaState {
-    /// Runs the script.
+    /// Runs the script, for `budget` ticks at most.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn new(program: &Arc<Program>) -> Result<Self, Fault> {
+    pub(super) fn new(program: &Arc<Program>, budget: u64) -> Result<Self, Fault> {
         let call = Rc::new(Call::new(program.limits.memory_bytes_max));
         let host_calls_max = program.limits.host_calls_max;
-        call.begin(ticks().saturating_add(program.deadlines.load), host_calls_max);
+        call.begin(ticks().saturating_add(budget), host_calls_max);
         let ground = Ground {
             host: Arc::clone(&program.host),
             call: Rc::clone(&call),

@@ -1,6 +1,7 @@
 //! What scripts ask of their host, with a host that takes note.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,6 +21,7 @@ use crate::spec::Budgets;
 struct Notebook {
     asked: Mutex<Vec<String>>,
     refuses: bool,
+    seen: AtomicU64,
 }
 
 impl Notebook {
@@ -74,7 +76,7 @@ impl Host for Notebook {
     }
 
     fn monotonic_ns(&self) -> u64 {
-        42
+        42 + self.seen.fetch_add(1, Ordering::Relaxed)
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<(), HostError> {
@@ -168,7 +170,11 @@ impl Host for Notebook {
 }
 
 fn staged(host: &Arc<Notebook>, source: &str) -> Result<Box<dyn Instance>, Fault> {
-    stage(Stage {
+    stage(on_stage(host, source))
+}
+
+fn on_stage(host: &Arc<Notebook>, source: &str) -> Stage {
+    Stage {
         name: Arc::from("p"),
         script: Script::new("p.lua", source.as_bytes()),
         settings: Settings::default(),
@@ -176,7 +182,7 @@ fn staged(host: &Arc<Notebook>, source: &str) -> Result<Box<dyn Instance>, Fault
         limits: ScriptLimits { log_line_bytes_max: 16, log_lines_max: 100, ..ScriptLimits::LUA },
         with_password: true,
         host: Arc::clone(host) as _,
-    })
+    }
 }
 
 /// What the plugin answers when it is told to return `expression`, and what that made it ask for.
@@ -428,4 +434,28 @@ fn qualities_of_service_are_numbers() {
         let publish = format!("broker.publish({{ topic = 'a', qos = {number} }})");
         assert_asks(&publish, "null", &format!("publish a  {qos:?} false"));
     }
+}
+
+#[test]
+fn settings_can_not_be_written_to_at_any_depth() {
+    let host = Arc::new(Notebook::default());
+    let source = "return { cohort = function() broker.config.a.b[1] = 2 end,
+        on_deliver = function() end }";
+    let config = serde_json::json!({ "a": { "b": [1] } });
+    let settings = Settings { config, ..Settings::default() };
+    let plugin = stage(Stage { settings, ..on_stage(&host, source) }).unwrap();
+    let fault = plugin.cohort(&ClientDescription::new("c", None)).unwrap_err().to_string();
+    assert!(fault.contains("readonly"), "{fault}");
+}
+
+#[test]
+fn a_script_that_hangs_when_it_is_made_once_more_is_late_long_before_the_bound_on_loading() {
+    let host = Arc::new(Notebook::default());
+    let source = "if broker.time.monotonic_ns() > 42 then while true do end end
+        return { cohort = function() return 'x' end, on_deliver = function() end }";
+    let mut on_stage = on_stage(&host, source);
+    on_stage.limits.load = Duration::from_secs(100_000);
+    let plugin = stage(on_stage).unwrap();
+    let fault = plugin.cohort(&ClientDescription::new("c", None)).unwrap_err();
+    assert_eq!(fault.kind, ErrorKind::Late);
 }

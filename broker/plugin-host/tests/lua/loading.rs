@@ -92,7 +92,7 @@ fn a_new_generation_takes_the_place_of_the_old_and_can_be_taken_back() {
     let table = load([saying("one")]);
     let said = || {
         let hooks = table.host.hooks();
-        let table = crate::support::Table { host: crate::support::try_load([]).unwrap(), hooks };
+        let table = crate::support::Table::new(crate::support::try_load([]).unwrap(), hooks);
         rewritten(&table.publish("t", b"")).1
     };
     assert!(table.host.install(saying("two")).unwrap().replaced);

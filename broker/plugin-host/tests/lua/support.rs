@@ -1,5 +1,6 @@
 //! Scripts in a table, clients and messages.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,12 +47,14 @@ pub(crate) fn named(name: &str, source: &str) -> PluginSpec {
 pub(crate) struct Table {
     pub(crate) host: PluginHost,
     pub(crate) hooks: Arc<dyn Hooks>,
+    /// A message comes each second, so that no plugin uses up its share of one.
+    second: Cell<u64>,
 }
 
 pub(crate) fn load(plugins: impl IntoIterator<Item = PluginSpec>) -> Table {
     let host = try_load(plugins).unwrap();
     let hooks = host.hooks();
-    Table { host, hooks }
+    Table::new(host, hooks)
 }
 
 pub(crate) fn try_load(
@@ -69,10 +72,16 @@ pub(crate) fn refusal(source: &str) -> String {
 }
 
 impl Table {
+    pub(crate) fn new(host: PluginHost, hooks: Arc<dyn Hooks>) -> Self {
+        Self { host, hooks, second: Cell::new(0) }
+    }
+
     pub(crate) fn publish(&self, topic: &str, payload: &[u8]) -> PublishRuling {
         let who = client("c");
         let publish = message(topic, payload);
-        self.hooks.on_publish(HookPath::Client, Some(&who), &publish, Timestamp::default())
+        let now = Timestamp::from_millis(self.second.get() * 1000);
+        self.second.set(self.second.get() + 1);
+        self.hooks.on_publish(HookPath::Client, Some(&who), &publish, now)
     }
 
     pub(crate) fn may_publish(&self, who: &Identity, topic: &str) -> Verdict {
