@@ -1,8 +1,11 @@
 //! Figures, as Prometheus reads them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use pintle_plugin_host::{BreakerState, HookStats, PluginHost, PluginInfo, PluginStats};
+use pintle_plugin_host::{
+    BreakerState, HookStats, MetricValue, PluginHost, PluginInfo, PluginMetric, PluginStats,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -12,8 +15,12 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 
 /// The broker's counters and those of its plugins.
 pub(super) fn encode(counters: &[(&'static str, u64)], host: &PluginHost) -> String {
-    let figures =
-        Figures { counters: counters.to_vec(), plugins: host.list(), stats: host.stats() };
+    let figures = Figures {
+        counters: counters.to_vec(),
+        plugins: host.list(),
+        stats: host.stats(),
+        own: host.metrics(),
+    };
     let mut registry = Registry::with_prefix("pintle");
     registry.register_collector(Box::new(figures));
     let mut text = String::new();
@@ -27,6 +34,7 @@ struct Figures {
     counters: Vec<(&'static str, u64)>,
     plugins: Vec<PluginInfo>,
     stats: Vec<PluginStats>,
+    own: Vec<PluginMetric>,
 }
 
 /// Counters of the broker that go down as well as up, and what they say.
@@ -51,7 +59,8 @@ impl Collector for Figures {
             broker_figure(&mut encoder, name, *value)?;
         }
         self.encode_plugins(&mut encoder)?;
-        self.encode_hooks(&mut encoder)
+        self.encode_hooks(&mut encoder)?;
+        self.encode_own(&mut encoder)
     }
 }
 
@@ -202,4 +211,62 @@ impl Figures {
             })
         })
     }
+}
+
+/// The figures that plugins keep themselves. A name that two use for different kinds stands once
+/// for each kind.
+impl Figures {
+    fn encode_own(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families: BTreeMap<(&str, &str), Vec<&PluginMetric>> = BTreeMap::new();
+        for metric in &self.own {
+            let name = metric.name.trim_end_matches("_total");
+            families.entry((name, kind_of(&metric.value).0)).or_default().push(metric);
+        }
+        for ((name, kind), metrics) in &families {
+            let is_shared = families.keys().filter(|(other, _)| other == name).count() > 1;
+            let suffix = if is_shared { format!("_{kind}") } else { String::new() };
+            own_family(encoder, &format!("plugin_own_{name}{suffix}"), metrics)?;
+        }
+        Ok(())
+    }
+}
+
+fn kind_of(value: &MetricValue) -> (&'static str, MetricType) {
+    match value {
+        MetricValue::Counter(_) => ("counter", MetricType::Counter),
+        MetricValue::Gauge(_) => ("gauge", MetricType::Gauge),
+        MetricValue::Summary { .. } => ("summary", MetricType::Histogram),
+    }
+}
+
+fn own_family(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    metrics: &[&PluginMetric],
+) -> fmt::Result {
+    let Some(first) = metrics.first() else { return Ok(()) };
+    let kind = kind_of(&first.value).1;
+    let help = "Kept by the plugin itself";
+    let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+    for metric in metrics {
+        let labels = labels_of(metric);
+        let mut encoder = family.encode_family(&labels)?;
+        match metric.value {
+            MetricValue::Counter(value) => count(&mut encoder, value)?,
+            MetricValue::Gauge(value) => encoder.encode_gauge(&value)?,
+            MetricValue::Summary { count, sum } => {
+                let whole = [(f64::MAX, count)];
+                encoder.encode_histogram::<[(&str, &str); 0]>(sum, count, &whole, None)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn labels_of(metric: &PluginMetric) -> Vec<(String, String)> {
+    let own = metric.labels.iter().map(|(name, value)| match name.as_str() {
+        "plugin" => ("own_plugin".to_owned(), value.clone()),
+        _ => (name.clone(), value.clone()),
+    });
+    std::iter::once(("plugin".to_owned(), metric.plugin.clone())).chain(own).collect()
 }

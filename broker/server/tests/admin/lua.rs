@@ -122,6 +122,31 @@ fn a_script_of_the_configuration_that_changes_is_replaced_by_a_reload() {
 }
 
 #[test]
+fn figures_that_a_script_keeps_are_told_with_the_broker_s() {
+    let house = House::new("");
+    let script = LOUD.replace(
+        "  return string.upper(payload)",
+        "  broker.metric.count(\"heard_total\", 2, { topic = topic })\n\
+         \u{20} broker.metric.gauge(\"length\", #payload)\n\
+         \u{20} broker.metric.observe(\"size\", #payload)",
+    );
+    let path = house.place.write("loud.lua", &script);
+    let body = json!({ "path": path, "topics": ["t"], "on_error": { "publish": "pass" } });
+    house.post("/plugins", &body).is(200);
+    assert_eq!(heard(&house, "abc"), "t abc");
+    let text = house.get("/metrics").text;
+    for line in [
+        "# TYPE pintle_plugin_own_heard counter\n",
+        "pintle_plugin_own_heard_total{plugin=\"loud\",topic=\"t\"} 2\n",
+        "pintle_plugin_own_length{plugin=\"loud\"} 3.0\n",
+        "pintle_plugin_own_size_sum{plugin=\"loud\"} 3.0\n",
+        "pintle_plugin_own_size_count{plugin=\"loud\"} 1\n",
+    ] {
+        assert!(text.contains(line), "no {line} in:\n{text}");
+    }
+}
+
+#[test]
 fn what_a_script_says_is_followed_as_it_comes() {
     // The log is the process's; this is the one test that sets it up.
     let log = pintle_server::config::LogConfig {
