@@ -301,6 +301,23 @@ impl Totals {
     }
 }
 
+/// A message to one client, past its `on_deliver` hooks, whatever it subscribed to.
+pub(crate) fn to_client(worker: &Worker, publication: &mut Publication<'_>, session: &SessionRef) {
+    let mut totals = Totals::default();
+    let run = *publication.run();
+    let delivery = Delivery { qos: run.qos(), retain: false, subscription_ids: &[], shared: false };
+    let mut give_form = |forms: &mut Forms<'_, '_>| {
+        give(worker, forms, session, session.lock(), &delivery, &mut totals);
+    };
+    let cohort = worker.cohort_for(session, run.topic());
+    if cohort == CohortId::NONE {
+        give_form(&mut Forms::Same(publication));
+    } else {
+        transformed(worker, &run, cohort, give_form);
+    }
+    totals.count(worker);
+}
+
 /// A retained message to the connection that asked for it, past its `on_deliver` hooks.
 pub(crate) fn to_one(
     worker: &Worker,

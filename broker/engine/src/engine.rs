@@ -5,7 +5,9 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 use pintle_mqtt::{Budget, ReasonCode, SubscriptionFilter, Timestamp, TopicFilter};
-use pintle_ports::{Broker, HookPath, Hooks, Interest, MessageFrame, Whom};
+use pintle_ports::{
+    Broker, HookPath, Hooks, Interest, MessageFrame, NotDone, SubscriptionRequest, Whom,
+};
 use pintle_router::{Generations, TopicTree};
 use pintle_session::OutboundLimits;
 
@@ -259,6 +261,25 @@ impl Broker for Engine {
         all.extend(self.tallies.snapshot());
         all.extend(self.gauges());
         all
+    }
+
+    fn publish_to(&self, client_id: &str, message: &MessageFrame) -> Result<(), NotDone> {
+        let me = self.me.upgrade().ok_or(NotDone::NoSuchSession)?;
+        self.give_to(&self.passing_worker(&me), client_id, message)
+    }
+
+    fn subscribe_for(
+        &self,
+        client_id: &str,
+        subscription: &SubscriptionRequest,
+    ) -> Result<(), NotDone> {
+        let me = self.me.upgrade().ok_or(NotDone::NoSuchSession)?;
+        self.subscribe_in_place_of(&self.passing_worker(&me), client_id, subscription)
+    }
+
+    fn unsubscribe_for(&self, client_id: &str, filter: &str) -> Result<(), NotDone> {
+        let me = self.me.upgrade().ok_or(NotDone::NoSuchSession)?;
+        self.unsubscribe_in_place_of(&self.passing_worker(&me), client_id, filter)
     }
 
     fn retained(&self, topic: &str) -> Option<Vec<u8>> {

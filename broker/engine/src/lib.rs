@@ -19,6 +19,7 @@ mod disconnect;
 mod engine;
 mod incoming_run;
 mod left_behind;
+mod on_behalf;
 mod packet_log;
 mod publish;
 mod pump;

@@ -210,7 +210,7 @@ impl Connection {
 }
 
 /// The filter with its share prefix.
-fn full_filter(request: &SubscriptionRequest) -> String {
+pub(crate) fn full_filter(request: &SubscriptionRequest) -> String {
     match &request.share_name {
         Some(share) => format!("$share/{share}/{}", request.filter),
         None => request.filter.clone(),
@@ -219,7 +219,7 @@ fn full_filter(request: &SubscriptionRequest) -> String {
 
 impl Engine {
     /// Called with the session's lock held, so that a session that has ended gains nothing.
-    fn add_subscription(
+    pub(crate) fn add_subscription(
         &self,
         session: &SessionRef,
         filter: &SubscriptionFilter<'_>,

@@ -5,6 +5,7 @@ use pintle_plugin_api::Hooks;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::debug;
 
 use crate::core::Core;
 use crate::event_queue::Batch;
@@ -106,7 +107,9 @@ async fn carry_out(shared: Arc<Shared>) {
         let errands = shared.errands.take();
         let done = spawn_blocking(move || {
             for errand in errands {
-                errand.run(&*broker);
+                if let Err(error) = errand.run(&*broker) {
+                    debug!(%error, "What a plugin asked for inside a hook was not done.");
+                }
             }
         });
         let _ = done.await;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use pintle_mqtt::ReasonCode;
 use pintle_plugin_api::HostError;
-use pintle_ports::{Broker, HookPath, MessageFrame, Whom};
+use pintle_ports::{Broker, HookPath, MessageFrame, NotDone, SubscriptionRequest, Whom};
 use tokio::sync::Notify;
 
 /// What plugins asked the broker for inside a hook, where the engine cannot be called back, and so
@@ -24,17 +24,42 @@ pub(crate) enum Errand {
     Publish(MessageFrame, HookPath),
     Disconnect(Whom, ReasonCode),
     Invalidate,
+    PublishTo(String, MessageFrame),
+    SubscribeFor(String, SubscriptionRequest),
+    UnsubscribeFor(String, String),
 }
 
 impl Errand {
-    pub(crate) fn run(&self, broker: &dyn Broker) {
-        match self {
-            Self::Publish(message, path) => broker.publish(message, *path),
+    /// # Errors
+    /// If the client that it is about has no session, or not the right.
+    pub(crate) fn run(&self, broker: &dyn Broker) -> Result<(), HostError> {
+        let (client_id, done) = match self {
+            Self::Publish(message, path) => {
+                broker.publish(message, *path);
+                return Ok(());
+            }
             Self::Disconnect(whom, reason) => {
                 broker.disconnect(whom, *reason);
+                return Ok(());
             }
-            Self::Invalidate => broker.invalidate(),
-        }
+            Self::Invalidate => {
+                broker.invalidate();
+                return Ok(());
+            }
+            Self::PublishTo(client, message) => (client, broker.publish_to(client, message)),
+            Self::SubscribeFor(client, wanted) => (client, broker.subscribe_for(client, wanted)),
+            Self::UnsubscribeFor(client, filter) => {
+                (client, broker.unsubscribe_for(client, filter))
+            }
+        };
+        done.map_err(|why| {
+            HostError::Invalid(match why {
+                NotDone::NoSuchSession => format!("the client `{client_id}` has no session"),
+                NotDone::Refused(reason) => {
+                    format!("the client `{client_id}` would be refused it: {reason:?}")
+                }
+            })
+        })
     }
 }
 

@@ -201,12 +201,17 @@ impl KvStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let entries: BTreeMap<String, Entry> = serde_json::from_slice(&bytes)?;
+        let entries: BTreeMap<String, Entry> = serde_json::from_slice(&bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let mut kept = self.kept.lock();
+        // What was kept in memory since is newer.
+        let newer = std::mem::take(&mut kept.entries);
+        let is_dirty = !newer.is_empty();
+        let entries: BTreeMap<String, Entry> = entries.into_iter().chain(newer).collect();
         kept.bytes = entries.iter().map(|(key, entry)| key.len() + entry.value.len()).sum();
         kept.entries = entries;
         kept.sweep("");
-        kept.is_dirty = false;
+        kept.is_dirty = is_dirty;
         Ok(())
     }
 
@@ -235,7 +240,13 @@ impl KvStore {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&beside, path)
+        fs::rename(&beside, path)?;
+        // The name is on the disk once the folder is.
+        #[cfg(unix)]
+        if let Some(folder) = path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
     }
 }
 
@@ -346,7 +357,8 @@ mod tests {
         again.restore(&path).unwrap();
         assert_eq!(again.get("a").unwrap().unwrap(), [0, 255]);
         std::fs::write(&path, b"{").unwrap();
-        assert!(again.restore(&path).is_err());
+        let error = again.restore(&path).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
         assert_eq!(again.get("a").unwrap().unwrap(), [0, 255]);
     }
 

@@ -93,7 +93,7 @@ fn checked(verdict: SubscribeVerdict) -> Result<(Answered, SubscribeRuling), Fau
 }
 
 /// What a plugin asks for must be what a client may ask for [MQTT-3.8.3-4].
-fn check_request(request: &SubscriptionRequest) -> Result<(), Fault> {
+pub(crate) fn check_request(request: &SubscriptionRequest) -> Result<(), Fault> {
     TopicFilter::new(&request.filter).map_err(|violation| Fault::invalid(violation.what))?;
     if let Some(name) = &request.share_name {
         ShareName::new(name).map_err(|violation| Fault::invalid(violation.what))?;

@@ -1,11 +1,12 @@
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 
-use pintle_mqtt::{ReasonCode, TopicName};
+use pintle_mqtt::{ReasonCode, SubscriptionFilter, TopicName};
 use pintle_plugin_api::{
-    Disconnect, Host, HostError, HttpError, HttpRequest, HttpResponse, LogLevel, Metric, NewMessage,
+    Disconnect, Host, HostError, HttpError, HttpRequest, HttpResponse, LogLevel, Metric,
+    NewMessage, Subscription,
 };
-use pintle_ports::{Broker, HookPath, Whom};
+use pintle_ports::{Broker, HookPath, MessageFrame, Whom};
 use tracing::{debug, error, info, trace, warn};
 
 use crate::errands::Errand;
@@ -13,6 +14,8 @@ use crate::events::now_ms;
 use crate::http_client;
 use crate::log_gate::one_line;
 use crate::made_message::made;
+use crate::message_view::from_api;
+use crate::on_subscribe::check_request;
 use crate::plugin_state::PluginState;
 use crate::refusal_code::Carrier;
 use crate::shared::Shared;
@@ -46,8 +49,7 @@ impl Shared {
         if is_in_hook() {
             return self.errands.add(errand);
         }
-        errand.run(&*broker);
-        Ok(())
+        errand.run(&*broker)
     }
 }
 
@@ -72,14 +74,7 @@ impl Host for PluginHandle {
 
     fn publish(&self, message: NewMessage) -> Result<(), HostError> {
         let shared = self.shared()?;
-        TopicName::new(&message.topic)
-            .map_err(|violation| HostError::Invalid(violation.what.to_owned()))?;
-        if !self.state.may_publish(&message.topic) {
-            let missing = format!("publish = [\"{}\"]", message.topic);
-            return Err(HostError::NotGranted(missing));
-        }
-        let frame = made(&message, shared.message_bytes_max)
-            .map_err(|fault| HostError::Invalid(fault.to_string()))?;
+        let frame = self.granted(&shared, &message)?;
         let path = HookPath::Plugin { plugin: self.state.id, hops: 1 };
         shared.send_on(Errand::Publish(frame, path))
     }
@@ -153,6 +148,28 @@ impl Host for PluginHandle {
     fn random(&self, bytes: &mut [u8]) -> Result<(), HostError> {
         let failed = |error: getrandom::Error| HostError::Invalid(error.to_string());
         getrandom::fill(bytes).map_err(failed)
+    }
+
+    fn publish_to(&self, client_id: &str, message: NewMessage) -> Result<(), HostError> {
+        let shared = self.shared()?;
+        let frame = self.granted(&shared, &message)?;
+        shared.send_on(Errand::PublishTo(client_id.to_owned(), frame))
+    }
+
+    fn subscribe_for(&self, client_id: &str, subscription: Subscription) -> Result<(), HostError> {
+        let shared = self.shared()?;
+        self.may_subscribe()?;
+        let wanted = from_api(subscription);
+        check_request(&wanted).map_err(|fault| HostError::Invalid(fault.to_string()))?;
+        shared.send_on(Errand::SubscribeFor(client_id.to_owned(), wanted))
+    }
+
+    fn unsubscribe_for(&self, client_id: &str, filter: &str) -> Result<(), HostError> {
+        let shared = self.shared()?;
+        self.may_subscribe()?;
+        SubscriptionFilter::new(filter)
+            .map_err(|violation| HostError::Invalid(violation.what.to_owned()))?;
+        shared.send_on(Errand::UnsubscribeFor(client_id.to_owned(), filter.to_owned()))
     }
 
     fn retained(&self, topic: &str) -> Result<Option<Vec<u8>>, HostError> {
@@ -233,6 +250,25 @@ impl Host for PluginHandle {
 }
 
 impl PluginHandle {
+    /// The message, if it is one and the plugin may publish it.
+    fn granted(&self, shared: &Shared, message: &NewMessage) -> Result<MessageFrame, HostError> {
+        TopicName::new(&message.topic)
+            .map_err(|violation| HostError::Invalid(violation.what.to_owned()))?;
+        if !self.state.may_publish(&message.topic) {
+            let missing = format!("publish = [\"{}\"]", message.topic);
+            return Err(HostError::NotGranted(missing));
+        }
+        made(message, shared.message_bytes_max)
+            .map_err(|fault| HostError::Invalid(fault.to_string()))
+    }
+
+    fn may_subscribe(&self) -> Result<(), HostError> {
+        if self.state.grants.subscribe {
+            return Ok(());
+        }
+        Err(HostError::NotGranted("subscribe = true".to_owned()))
+    }
+
     fn kv_bytes_max(&self) -> Result<usize, HostError> {
         let missing = || HostError::NotGranted("kv = \"1MiB\"".to_owned());
         Ok(self.state.grants.kv.ok_or_else(missing)?.bytes_max)

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -29,6 +31,8 @@ pub(crate) struct Shared {
     /// The number of the cohort that was named last; never given twice.
     pub(crate) last_cohort: Arc<AtomicU32>,
     data_dir: Option<PathBuf>,
+    /// Held while snapshots are written.
+    saving: Mutex<()>,
     keepsakes: Mutex<BTreeMap<String, Kept>>,
     generation: AtomicU64,
     broker: RwLock<Option<Arc<dyn Broker>>>,
@@ -42,32 +46,45 @@ struct Kept {
     snapshot: Option<PathBuf>,
 }
 
+/// Moves a snapshot that is none out of the way; what is in it may still be worth something.
+///
+/// # Errors
+/// `error`, if the file can not be read at all or not be moved, or one was set aside before.
+fn set_aside(plugin: &str, path: &Path, error: &io::Error) -> io::Result<()> {
+    let aside = path.with_extension("json.broken");
+    if error.kind() != io::ErrorKind::InvalidData || aside.exists() {
+        return Err(io::Error::new(error.kind(), error.to_string()));
+    }
+    fs::rename(path, &aside)?;
+    let aside = aside.display();
+    error!(plugin, %aside, %error, "What a plugin kept is broken: set aside, it begins with nothing.");
+    Ok(())
+}
+
 impl Shared {
     /// What the plugin of this name has kept so far; the first time, what it kept before the broker
     /// was started.
     ///
     /// # Errors
-    /// If that can not be read. It stays where it is.
+    /// If that can not be read. It stays where it is; a broken one is set aside.
     pub(crate) fn keepsakes(&self, spec: &PluginSpec) -> Result<Arc<Keepsakes>, LoadError> {
         let persists = spec.grants.kv.is_some_and(|grant| grant.persist);
         let snapshot = self.data_dir.as_deref().filter(|_| persists);
         let snapshot = snapshot.map(|folder| snapshot_path(folder, &spec.name));
         let mut all = self.keepsakes.lock();
-        if let Some(kept) = all.get_mut(&spec.name) {
-            kept.snapshot = snapshot;
-            return Ok(Arc::clone(&kept.keepsakes));
-        }
-        let keepsakes = Arc::new(Keepsakes::default());
-        if let Some(path) = &snapshot {
-            keepsakes.kv.restore(path).map_err(|error| {
-                let what = format!(
-                    "{}: what it kept can not be read ({error}): mend the file, or move it away \
-                     to begin with nothing",
-                    path.display()
-                );
-                LoadError::Code { plugin: spec.name.clone(), why: what }
-            })?;
-        }
+        let known = all.get(&spec.name);
+        let keepsakes = known.map(|kept| Arc::clone(&kept.keepsakes)).unwrap_or_default();
+        let was_written = known.is_some_and(|kept| kept.snapshot.is_some());
+        let Some(path) = snapshot.as_deref().filter(|_| !was_written) else {
+            all.entry(spec.name.clone())
+                .or_insert_with(|| Kept { keepsakes: Arc::clone(&keepsakes), snapshot });
+            return Ok(keepsakes);
+        };
+        let restored = keepsakes.kv.restore(path);
+        restored.or_else(|error| set_aside(&spec.name, path, &error)).map_err(|error| {
+            let why = format!("{}: what it kept can not be read: {error}", path.display());
+            LoadError::Code { plugin: spec.name.clone(), why }
+        })?;
         let kept = Kept { keepsakes: Arc::clone(&keepsakes), snapshot };
         all.insert(spec.name.clone(), kept);
         Ok(keepsakes)
@@ -82,6 +99,7 @@ impl Shared {
             });
             persisting.collect()
         };
+        let _one_at_a_time = self.saving.lock();
         for (plugin, keepsakes, path) in all {
             if let Err(error) = keepsakes.kv.save(&path) {
                 let path = path.display();
@@ -113,6 +131,7 @@ impl Shared {
             cohorts_max: spec.cohorts_max,
             last_cohort: Arc::default(),
             data_dir: spec.data_dir.clone(),
+            saving: Mutex::default(),
             keepsakes: Mutex::default(),
             generation: AtomicU64::new(next_generation()),
             broker: RwLock::new(None),

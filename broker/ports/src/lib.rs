@@ -11,7 +11,7 @@ mod identity;
 mod link;
 mod message_frame;
 
-pub use broker::{Broker, Whom};
+pub use broker::{Broker, NotDone, Whom};
 pub use events::{DropCause, Event, EventKind, EventKinds};
 pub use hooks::{
     Action, Admission, AuthOutcome, AuthProgress, AuthReply, CohortId, ConnectAttempt,

@@ -28,6 +28,7 @@ mod enhanced_auth;
 mod keep_alive;
 mod locks;
 mod logs;
+mod on_behalf;
 mod outbox;
 mod publish;
 mod publish_hooks;

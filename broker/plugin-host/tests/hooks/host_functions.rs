@@ -3,8 +3,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pintle_mqtt::ReasonCode;
-use pintle_plugin_api::{Disconnect, Host, HostError, NewMessage, PublishOutcome};
-use pintle_plugin_host::{ChainSpec, Grants, PluginHost, PluginSpec};
+use pintle_plugin_api::{
+    Disconnect, Host, HostError, HttpError, HttpRequest, Metric, NewMessage, PublishOutcome,
+    Subscription,
+};
+use pintle_plugin_host::{ChainSpec, Grants, KvGrant, MetricValue, PluginHost, PluginSpec};
 use pintle_ports::{HookPath, PluginId, Whom};
 
 use crate::support::{Notebook, Scripted, at, client, load, message};
@@ -214,4 +217,158 @@ fn no_more_than_the_bound_waits_to_be_published() {
     }
     let full = Err(HostError::Quota("publish_queue_max"));
     assert_eq!(*results.lock(), [Ok(()), Ok(()), full]);
+}
+
+fn may_subscribe() -> Grants {
+    Grants { subscribe: true, retained: vec!["kept/#".to_owned()], ..granted(&["alerts/#"]) }
+}
+
+fn wanted(filter: &str) -> Subscription {
+    Subscription {
+        filter: filter.to_owned(),
+        share_name: None,
+        qos: pintle_plugin_api::QoS::AtMostOnce,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: 0,
+    }
+}
+
+#[test]
+fn with_the_grants_a_plugin_acts_for_single_clients() {
+    let it = started(may_subscribe());
+    it.plugin.publish_to("c", NewMessage::new("alerts/1", "fire")).unwrap();
+    it.plugin.subscribe_for("c", wanted("a/+")).unwrap();
+    it.plugin.unsubscribe_for("c", "a/+").unwrap();
+    let done = ["to c: alerts/1 fire", "subscribe c: a/+", "unsubscribe c: a/+"];
+    assert_eq!(*it.broker.in_place.lock(), done);
+}
+
+#[test]
+fn without_the_grants_a_plugin_does_nothing_for_single_clients() {
+    let it = started(granted(&["alerts/#"]));
+    let refusals = [
+        it.plugin.publish_to("c", NewMessage::new("other", "")),
+        it.plugin.subscribe_for("c", wanted("a")),
+        it.plugin.unsubscribe_for("c", "a"),
+        it.plugin.retained("kept/here").map(|_| ()),
+        it.plugin.secret("key").map(|_| ()),
+        it.plugin.kv_set("k", b"", None),
+        it.plugin.kv_get("k").map(|_| ()),
+    ];
+    for refusal in refusals {
+        assert!(matches!(refusal, Err(HostError::NotGranted(_))), "{refusal:?}");
+    }
+    assert!(it.broker.in_place.lock().is_empty());
+}
+
+#[test]
+fn what_can_not_be_done_for_a_client_is_told() {
+    let it = started(may_subscribe());
+    let error = it.plugin.subscribe_for("nobody", wanted("a")).unwrap_err();
+    assert_eq!(error.to_string(), "the client `nobody` has no session");
+    let error = it.plugin.subscribe_for("guest", wanted("a")).unwrap_err();
+    assert_eq!(error.to_string(), "the client `guest` would be refused it: NotAuthorized");
+    assert!(it.plugin.subscribe_for("c", wanted("a/#/b")).is_err());
+    assert!(it.plugin.unsubscribe_for("c", "a/#/b").is_err());
+}
+
+#[test]
+fn retained_messages_and_secrets_are_read_with_their_grants() {
+    let secrets = [("key".to_owned(), b"s3cret".to_vec())].into();
+    let it = started(Grants { secrets, ..may_subscribe() });
+    assert_eq!(it.plugin.retained("kept/here").unwrap().as_deref(), Some(&b"here"[..]));
+    assert_eq!(it.plugin.retained("kept/there").unwrap(), None);
+    assert!(matches!(it.plugin.retained("other"), Err(HostError::NotGranted(_))));
+    assert_eq!(it.plugin.secret("key").unwrap(), b"s3cret");
+    assert!(matches!(it.plugin.secret("other"), Err(HostError::NotGranted(_))));
+}
+
+#[test]
+fn random_bytes_differ_and_the_clock_never_runs_backwards() {
+    let it = started(Grants::default());
+    let (mut one, mut other) = ([0; 32], [0; 32]);
+    it.plugin.random(&mut one).unwrap();
+    it.plugin.random(&mut other).unwrap();
+    assert_ne!(one, other);
+    let before = it.plugin.monotonic_ns();
+    assert!(it.plugin.monotonic_ns() >= before);
+}
+
+#[test]
+fn figures_of_plugins_are_shown_with_their_names() {
+    let it = started(Grants::default());
+    it.plugin.metric("seen", &[("kind", "a")], Metric::Count(2)).unwrap();
+    let metrics = it.host.as_ref().unwrap().metrics();
+    assert_eq!((&*metrics[0].plugin, &*metrics[0].name), ("p", "seen"));
+    assert_eq!(metrics[0].value, MetricValue::Counter(2));
+}
+
+fn persisting(bytes_max: usize) -> Grants {
+    Grants { kv: Some(KvGrant { bytes_max, persist: true }), ..Grants::default() }
+}
+
+fn started_in(folder: &std::path::Path, grants: Grants) -> (PluginHost, Arc<dyn Host>) {
+    let plugin = Scripted::default();
+    let slot = plugin.host();
+    let host = PluginHost::load(ChainSpec {
+        plugins: vec![PluginSpec { grants, ..plugin.named("p") }],
+        data_dir: Some(folder.to_owned()),
+        ..ChainSpec::default()
+    })
+    .unwrap();
+    host.connect_broker(Arc::new(Notebook::default()));
+    let plugin = slot.lock().clone().unwrap();
+    (host, plugin)
+}
+
+#[test]
+fn what_a_plugin_keeps_outlives_its_code_and_the_broker() {
+    let folder = tempfile::tempdir().unwrap();
+    let (host, plugin) = started_in(folder.path(), persisting(100));
+    plugin.kv_set("k", b"v", None).unwrap();
+    let next = Scripted::default();
+    let slot = next.host();
+    host.install(PluginSpec { grants: persisting(100), ..next.named("p") }).unwrap();
+    let plugin = slot.lock().clone().unwrap();
+    assert_eq!(plugin.kv_get("k").unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(plugin.kv_set("l", &[0; 99], None), Err(HostError::Quota("grants.kv")));
+    drop(host);
+    let (_host, plugin) = started_in(folder.path(), persisting(100));
+    assert_eq!(plugin.kv_get("k").unwrap().as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn a_broken_snapshot_is_set_aside_and_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kv");
+    std::fs::create_dir(&kept).unwrap();
+    std::fs::write(kept.join("p.json"), b"{\"half").unwrap();
+    let (host, plugin) = started_in(folder.path(), persisting(100));
+    plugin.kv_set("k", b"v", None).unwrap();
+    drop(host);
+    assert_eq!(std::fs::read(kept.join("p.json.broken")).unwrap(), b"{\"half");
+    let (_host, plugin) = started_in(folder.path(), persisting(100));
+    assert_eq!(plugin.kv_get("k").unwrap().as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn inside_a_hook_of_a_worker_no_server_is_asked() {
+    let refusals: Arc<Mutex<Vec<HttpError>>> = Arc::default();
+    let notes = Arc::clone(&refusals);
+    let plugin = Scripted::default();
+    let slot = plugin.host();
+    let plugin = plugin.publish(move |_, _, _| {
+        let host = slot.lock().clone().unwrap();
+        let url = "http://127.0.0.1:1/".to_owned();
+        let request = HttpRequest { method: "GET".to_owned(), url, ..HttpRequest::default() };
+        notes.lock().push(host.http(&request).unwrap_err());
+        PublishOutcome::Pass.into()
+    });
+    let http = vec!["http://127.0.0.1:1/".to_owned()];
+    let host =
+        load([PluginSpec { grants: Grants { http, ..Grants::default() }, ..plugin.named("p") }]);
+    host.connect_broker(Arc::new(Notebook::default()));
+    publish_once(&host);
+    assert!(matches!(refusals.lock()[0], HttpError::NotGranted(_)));
 }

@@ -15,8 +15,8 @@ use pintle_plugin_host::{
     SubscribeErrorPolicy,
 };
 use pintle_ports::{
-    Broker, ConnectAttempt, Granted, HookPath, Hooks, Identity, MessageFrame, SubscriptionRequest,
-    Transport, Voter, Whom,
+    Broker, ConnectAttempt, Granted, HookPath, Hooks, Identity, MessageFrame, NotDone,
+    SubscriptionRequest, Transport, Voter, Whom,
 };
 
 type Hook<F> = Option<Box<F>>;
@@ -268,10 +268,23 @@ pub(crate) struct Notebook {
     pub(crate) published: Mutex<Vec<(String, String, HookPath)>>,
     pub(crate) disconnected: Mutex<Vec<(Whom, ReasonCode)>>,
     pub(crate) invalidations: Mutex<u32>,
+    /// What was done in the place of clients.
+    pub(crate) in_place: Mutex<Vec<String>>,
     /// The table it was given last.
     pub(crate) hooks: Mutex<Option<Arc<dyn Hooks>>>,
     /// Called for every message, after it was noted.
     pub(crate) on_publish: Mutex<Option<Box<dyn Fn() + Send>>>,
+}
+
+impl Notebook {
+    /// Everybody has a session but `nobody`; `guest` may nothing.
+    fn found(&self, client_id: &str) -> Result<(), NotDone> {
+        match client_id {
+            "nobody" => Err(NotDone::NoSuchSession),
+            "guest" => Err(NotDone::Refused(ReasonCode::NotAuthorized)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Broker for Notebook {
@@ -290,6 +303,26 @@ impl Broker for Notebook {
 
     fn stats(&self) -> Vec<(&'static str, u64)> {
         vec![("clients/connected", 7)]
+    }
+
+    fn publish_to(&self, client_id: &str, message: &MessageFrame) -> Result<(), NotDone> {
+        let (topic, payload) = told(message);
+        self.in_place.lock().push(format!("to {client_id}: {topic} {payload}"));
+        self.found(client_id)
+    }
+
+    fn subscribe_for(
+        &self,
+        client_id: &str,
+        subscription: &SubscriptionRequest,
+    ) -> Result<(), NotDone> {
+        self.in_place.lock().push(format!("subscribe {client_id}: {}", subscription.filter));
+        self.found(client_id)
+    }
+
+    fn unsubscribe_for(&self, client_id: &str, filter: &str) -> Result<(), NotDone> {
+        self.in_place.lock().push(format!("unsubscribe {client_id}: {filter}"));
+        self.found(client_id)
     }
 
     fn retained(&self, topic: &str) -> Option<Vec<u8>> {
