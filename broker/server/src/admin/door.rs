@@ -81,7 +81,7 @@ impl AdminDoors {
             };
             tokio::join!(local, http);
             // Neither is there: whoever waits for this waits for the broker's end.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         (AdminPlace { socket, address }, serve)
     }

@@ -98,7 +98,6 @@ fn wrong_method() -> Answer {
 }
 
 /// Reads what was sent, as far as it is not too much and does not take too long.
-#[expect(clippy::result_large_err, reason = "the error is the answer itself, made once")]
 async fn body_of(body: Incoming) -> Result<Bytes, Answer> {
     let body = Limited::new(body, BODY_BYTES_MAX).collect();
     match timeout(BODY_TIMEOUT, body).await {
