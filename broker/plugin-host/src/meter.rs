@@ -61,7 +61,8 @@ pub struct HookStats {
     pub calls: u64,
     /// Answers by their name: `pass`, `allow`, `deny`, …; those that came at least once.
     pub verdicts: Vec<(&'static str, u64)>,
-    /// Errors by kind, those that came at least once. `breaker-open` counts calls not made.
+    /// Errors by kind, those that came at least once. `breaker-open` and `share` count calls not
+    /// made.
     pub errors: Vec<(ErrorKind, u64)>,
     /// Calls that took longer than their budget.
     pub late: u64,
@@ -145,7 +146,7 @@ impl Meter {
         let made = ErrorKind::ALL
             .iter()
             .zip(&self.errors)
-            .filter(|(kind, _)| **kind != ErrorKind::BreakerOpen);
+            .filter(|(kind, _)| !matches!(kind, ErrorKind::BreakerOpen | ErrorKind::Share));
         made.map(|(_, error)| error.count.load(Ordering::Relaxed)).sum()
     }
 
@@ -173,5 +174,28 @@ impl Meter {
             max_ns: self.max_ns.load(Ordering::Relaxed),
             breaker: self.breaker.state(now),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pintle_mqtt::Timestamp;
+
+    use super::Meter;
+    use crate::breaker::BreakerState;
+    use crate::fault::ErrorKind;
+    use crate::hook::Hook;
+
+    #[test]
+    fn calls_that_the_share_forbids_are_no_failures_of_the_plugin() {
+        let (meter, now) = (Meter::default(), Timestamp::from_millis(1));
+        for _ in 0..100 {
+            meter.failed(None, ErrorKind::Share, now);
+        }
+        let permit = meter.breaker().admit(now);
+        meter.failed(permit, ErrorKind::Trap, now);
+        let stats = meter.stats(Hook::Publish, now);
+        assert_eq!((stats.calls, stats.breaker), (1, BreakerState::Closed));
+        assert_eq!(stats.errors, [(ErrorKind::Trap, 1), (ErrorKind::Share, 100)]);
     }
 }

@@ -18,6 +18,7 @@ mod explain;
 mod host_functions;
 mod load;
 mod publish;
+mod replace;
 mod rules;
 mod subscribe;
 mod support;
