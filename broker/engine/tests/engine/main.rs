@@ -35,6 +35,7 @@ mod publish_hooks;
 mod qos2;
 mod retained;
 mod rights;
+mod rights_hold;
 mod session_expiry;
 mod subscriptions;
 mod takeover;
