@@ -50,10 +50,9 @@ impl Core {
 }
 
 fn wanted_events(slots: &[Arc<Slot>]) -> EventKinds {
-    // Attributes end with their sessions; only scripts and components keep any.
-    let keeps_attributes = slots.iter().any(|slot| slot.kind != "native");
     let mut wanted = EventKinds::NONE;
-    if keeps_attributes {
+    // Attributes end with their sessions, whether or not a plugin asks to be told.
+    if !slots.is_empty() {
         wanted = wanted.with(EventKind::SessionExpired);
     }
     for slot in slots.iter().filter(|slot| slot.has(Hook::Events.flag())) {

@@ -8,7 +8,7 @@ use pintle_plugin_api::{
     Subscription,
 };
 use pintle_plugin_host::{ChainSpec, Grants, KvGrant, MetricValue, PluginHost, PluginSpec};
-use pintle_ports::{HookPath, PluginId, Whom};
+use pintle_ports::{Event, EventKind, HookPath, PluginId, Whom};
 
 use crate::support::{Notebook, Scripted, at, client, load, message};
 
@@ -371,4 +371,16 @@ fn inside_a_hook_of_a_worker_no_server_is_asked() {
     host.connect_broker(Arc::new(Notebook::default()));
     publish_once(&host);
     assert!(matches!(refusals.lock()[0], HttpError::NotGranted(_)));
+}
+
+#[test]
+fn what_is_kept_with_a_session_is_gone_with_it_though_the_plugin_hears_of_no_events() {
+    let it = started(Grants::default());
+    let hooks = it.host.as_ref().unwrap().hooks();
+    assert!(hooks.interest().events.contains(EventKind::SessionExpired));
+    let who = client("c");
+    it.plugin.set_attribute(who.session_key, "seen", Some(b"1")).unwrap();
+    assert_eq!(it.plugin.attribute(who.session_key, "seen").unwrap(), b"1");
+    hooks.event(Event::SessionExpired { who: &who });
+    assert_eq!(it.plugin.attribute(who.session_key, "seen"), None);
 }

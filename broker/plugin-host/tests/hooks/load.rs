@@ -8,7 +8,7 @@ use pintle_plugin_api::{
 use pintle_plugin_host::{
     ChainSpec, ErrorPolicy, Grants, Hook, HookOrder, LoadError, PluginHost, PluginSpec, no_hooks,
 };
-use pintle_ports::Interest;
+use pintle_ports::{EventKind, EventKinds, Interest};
 
 use crate::support::{Notebook, Scripted, load};
 
@@ -132,9 +132,10 @@ fn nobody_is_interested_where_there_is_no_plugin() {
 }
 
 #[test]
-fn interest_is_what_the_plugins_name() {
+fn interest_is_what_the_plugins_name_and_the_end_of_sessions() {
     let host = load([publishing().named("one"), authorizing("two")]);
-    let expected = Interest { publish: true, authorize: true, ..Interest::default() };
+    let events = EventKinds::NONE.with(EventKind::SessionExpired);
+    let expected = Interest { publish: true, authorize: true, events, ..Interest::default() };
     assert_eq!(host.hooks().interest(), expected);
     assert!(!host.has_authenticator());
 }

@@ -19,6 +19,7 @@ mod host_functions;
 mod load;
 mod publish;
 mod replace;
+mod rights_hold;
 mod rules;
 mod subscribe;
 mod support;
