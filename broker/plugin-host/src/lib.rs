@@ -5,7 +5,7 @@
 //! figures are kept in its slot and are the same for all.
 
 #![cfg_attr(
-    not(any(feature = "lua", feature = "wasm")),
+    not(feature = "lua"),
     allow(dead_code, reason = "what scripts and components stand on")
 )]
 
@@ -59,8 +59,6 @@ mod spec;
 mod ticker;
 mod timers;
 mod topic_set;
-#[cfg(feature = "wasm")]
-mod wasm;
 
 pub use breaker::BreakerState;
 pub use cases::{

@@ -4,13 +4,13 @@ use pintle_plugin_api::Host;
 use pintle_ports::PluginId;
 
 use crate::code::Code;
-#[cfg(any(feature = "lua", feature = "wasm"))]
+#[cfg(feature = "lua")]
 use crate::code::Script;
 use crate::core::{Chains, Core};
 use crate::error::LoadError;
 use crate::fault::Fault;
 use crate::hook::Hook;
-#[cfg(any(feature = "lua", feature = "wasm"))]
+#[cfg(feature = "lua")]
 use crate::instance::Stage;
 use crate::instance::{Instance, Native};
 use crate::plugin_handle::PluginHandle;
@@ -150,19 +150,20 @@ pub(crate) fn instance_on(
         }
         #[cfg(feature = "lua")]
         Code::Lua(script) => crate::lua::stage(stage(spec, name, script, host)).map_err(fault),
-        #[cfg(feature = "wasm")]
-        Code::Wasm(script) => crate::wasm::stage(stage(spec, name, script, host)).map_err(fault),
-        #[cfg(not(all(feature = "lua", feature = "wasm")))]
-        code => {
+        #[cfg(not(feature = "lua"))]
+        Code::Lua(_) => {
             let _ = (name, host);
-            let what =
-                format!("this pintle was built without plugins of the kind `{}`", code.kind());
+            Err(fault(Fault::invalid("this pintle was built without Lua: build it with `lua`")))
+        }
+        Code::Wasm(_) => {
+            let what = "plugins in WebAssembly can not be run by this version: write it in Lua, or \
+                        link a Rust type in";
             Err(fault(Fault::invalid(what)))
         }
     }
 }
 
-#[cfg(any(feature = "lua", feature = "wasm"))]
+#[cfg(feature = "lua")]
 fn stage(spec: &PluginSpec, name: &Arc<str>, script: &Script, host: Arc<dyn Host>) -> Stage {
     Stage {
         name: Arc::clone(name),
