@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -43,6 +43,7 @@ pub(super) fn run(args: &DevArgs) -> Result<Exit> {
 
 /// Loads the plugin, and prints what it says and does until the broker goes.
 fn watch(client: &AdminClient, request: &Value) -> Result<()> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let done = client.post("/plugins", Some(request))?;
     print(&loaded(&done))?;
     let plugin = done.get("plugin").unwrap_or(&Value::Null);
@@ -54,10 +55,12 @@ fn watch(client: &AdminClient, request: &Value) -> Result<()> {
         .name("figures".to_owned())
         .spawn(move || follow_figures(&figures, &path))
         .context("cannot ask for figures beside the log")?;
-    let mut is_old = true;
     client.lines(&format!("/logs?plugin={name}&follow=1"), |line| {
-        // What was said before ends with an empty line.
-        is_old &= !line.is_empty();
+        // What was said of an earlier one of its name is of no concern; what was said since it was
+        // loaded is, also before anybody listened.
+        let value: Value = serde_json::from_str(line).unwrap_or_default();
+        let is_old = value.get("lost").is_none()
+            && u128::from(number_of(&value, "time_ms")) < since.as_millis();
         match log_line(line).filter(|_| !is_old) {
             Some(line) => print(&line),
             None => Ok(()),

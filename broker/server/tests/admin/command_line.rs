@@ -48,8 +48,17 @@ fn fails(house: &House, args: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-const LOAD: [&str; 6] =
-    ["load", "loud.lua", "--on-error", "publish=pass", "--set", "topics=[\"t\"]"];
+/// The time a call may take is generous, so that a busy machine makes no plugin late.
+const LOAD: [&str; 8] = [
+    "load",
+    "loud.lua",
+    "--on-error",
+    "publish=pass",
+    "--set",
+    "topics=[\"t\"]",
+    "--set",
+    "limits.publish=10s",
+];
 
 #[test]
 fn a_plugin_is_loaded_looked_at_replaced_and_taken_out() {
@@ -66,7 +75,7 @@ fn a_plugin_is_loaded_looked_at_replaced_and_taken_out() {
     assert!(said.starts_with("Of the broker that runs ("), "{said}");
     assert!(said.contains("loud  loud 1.0.0 (lua, loaded by command"), "{said}");
     let said = succeeds(&house, &["stats", "loud"]);
-    assert!(said.contains("on_publish     1 call (rewrite 1), mean "), "{said}");
+    assert!(said.contains("on_publish     1 call (rewrite 1"), "{said}");
     house.place.write("loud.lua", &LOUD.replace("1.0.0", "2.0.0"));
     let said = succeeds(&house, &["reload", "loud"]);
     assert_eq!(said, "loud: reloaded, generation 2 (lua, loud 2.0.0)\n");
@@ -181,7 +190,7 @@ fn dev_starts_a_broker_loads_what_is_saved_and_shows_what_it_does() {
     let place = Place::new();
     place.write("pintle.toml", LISTENER);
     place.write("loud.lua", LOUD);
-    let args = ["plugin", "dev", "loud.lua", "--on-error", "publish=pass", "-c", "pintle.toml"];
+    let args = [&["plugin", "dev"], &LOAD[1..], &["-c", "pintle.toml"]].concat();
     let mut dev = Dev::new(pintle(&place, &args).spawn().unwrap());
     let started = dev.says("No broker was running: this one listens on ");
     let address = started.split(" on ").nth(1).unwrap().split(',').next().unwrap();

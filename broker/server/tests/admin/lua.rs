@@ -16,7 +16,9 @@ const BROKEN: &str = "local P = {}\nfunction P.on_publish(client, topic, payload
 
 fn load(house: &House, script: &str) -> Value {
     let path = house.place.write("loud.lua", script);
-    let body = json!({ "path": path, "on_error": { "publish": "pass" } });
+    let body = json!({ "path": path, "on_error": { "publish": "pass" },
+        "limits": { "publish": "10s" },
+    });
     house.post("/plugins", &body).is(200)
 }
 
@@ -89,7 +91,8 @@ fn a_folder_is_loaded_once_it_is_granted_what_it_needs_and_passes_its_own_cases(
         )
     };
     let manifest = "name = \"loud\"\nversion = \"1.0.0\"\nmain = \"main.lua\"\n\
-                    on_error = { publish = \"pass\" }\ngrants = { publish = [\"out/#\"] }\n";
+                    on_error = { publish = \"pass\" }\n\
+                    limits = { publish = \"10s\" }\ngrants = { publish = [\"out/#\"] }\n";
     house.place.write("loud/main.lua", LOUD);
     house.place.write("loud/plugin.toml", manifest);
     house.place.write("loud/cases/shout.toml", &case("B"));
@@ -108,7 +111,8 @@ fn a_folder_is_loaded_once_it_is_granted_what_it_needs_and_passes_its_own_cases(
 fn a_script_of_the_configuration_that_changes_is_replaced_by_a_reload() {
     let place = crate::place::Place::new();
     place.write("loud.lua", LOUD);
-    let entry = "[[plugin]]\nuse = \"loud.lua\"\non_error = { publish = \"pass\" }\n";
+    let entry = "[[plugin]]\nuse = \"loud.lua\"\non_error = { publish = \"pass\" }\n\
+                 limits = { publish = \"10s\" }\n";
     let broker = place.start(entry).unwrap();
     let house = House { place, broker };
     assert_eq!(heard(&house, "abc"), "t ABC");
@@ -131,7 +135,9 @@ fn figures_that_a_script_keeps_are_told_with_the_broker_s() {
          \u{20} broker.metric.observe(\"size\", #payload)",
     );
     let path = house.place.write("loud.lua", &script);
-    let body = json!({ "path": path, "topics": ["t"], "on_error": { "publish": "pass" } });
+    let body = json!({ "path": path, "topics": ["t"], "on_error": { "publish": "pass" },
+        "limits": { "publish": "10s" },
+    });
     house.post("/plugins", &body).is(200);
     assert_eq!(heard(&house, "abc"), "t abc");
     let text = house.get("/metrics").text;
@@ -156,7 +162,9 @@ fn what_a_script_says_is_followed_as_it_comes() {
     pintle_server::Telemetry::init(&log, pintle_server::Verbosity::Configured).unwrap();
     let house = House::new("");
     let path = house.place.write("talker.lua", LOUD);
-    let body = json!({ "path": path, "topics": ["t"], "on_error": { "publish": "pass" } });
+    let body = json!({ "path": path, "topics": ["t"], "on_error": { "publish": "pass" },
+        "limits": { "publish": "10s" },
+    });
     house.post("/plugins", &body).is(200);
     let mut follower = Follower::new(house.socket(), "talker");
     house.client("p").publish("t", "x");
