@@ -77,10 +77,8 @@ pub struct ScriptLimits {
     pub load: Duration,
     /// Threads of its own for hooks that may wait; 4.
     pub threads_max: usize,
-    /// Calls that wait for one of these threads; 1024. Beyond it clients are refused with 0x89.
+    /// Calls that wait for one of these threads; 1024. Beyond it the hook fails.
     pub waiting_max: usize,
-    /// Payload handed over inline, in bytes; above it the plugin gets a handle.
-    pub inline_payload_max: usize,
     /// Log lines in a second; 100. What is beyond it is counted and told once a second.
     pub log_lines_max: u32,
     /// Length of one log line in bytes; 4 KiB. The rest is cut off.
@@ -89,26 +87,17 @@ pub struct ScriptLimits {
     pub host_calls_max: u32,
 }
 
-impl ScriptLimits {
-    /// Those of a Lua plugin.
-    pub const LUA: Self = Self {
-        memory_bytes_max: 16 << 20,
-        code_bytes_max: 8 << 20,
-        load: Duration::from_secs(10),
-        threads_max: 4,
-        waiting_max: 1024,
-        inline_payload_max: 1 << 10,
-        log_lines_max: 100,
-        log_line_bytes_max: 4 << 10,
-        host_calls_max: 10_000,
-    };
-
-    /// Those of a Wasm plugin.
-    pub const WASM: Self = Self { inline_payload_max: 8 << 10, ..Self::LUA };
-}
-
 impl Default for ScriptLimits {
     fn default() -> Self {
-        Self::LUA
+        Self {
+            memory_bytes_max: 16 << 20,
+            code_bytes_max: 8 << 20,
+            load: Duration::from_secs(10),
+            threads_max: 4,
+            waiting_max: 1024,
+            log_lines_max: 100,
+            log_line_bytes_max: 4 << 10,
+            host_calls_max: 10_000,
+        }
     }
 }

@@ -42,14 +42,10 @@ impl PluginSpec {
 
     /// The same of any code.
     pub fn of(name: impl Into<String>, code: Code) -> Self {
-        let limits = match &code {
-            Code::Wasm(_) => ScriptLimits::WASM,
-            Code::Native(_) | Code::Lua(_) => ScriptLimits::LUA,
-        };
         Self {
             name: name.into(),
             code,
-            limits,
+            limits: ScriptLimits::default(),
             topics: Vec::new(),
             on_error: ErrorPolicy::default(),
             grants: Grants::default(),

@@ -179,7 +179,11 @@ fn on_stage(host: &Arc<Notebook>, source: &str) -> Stage {
         script: Script::new("p.lua", source.as_bytes()),
         settings: Settings::default(),
         budgets: Budgets { deliver: Duration::from_millis(100), ..Budgets::default() },
-        limits: ScriptLimits { log_line_bytes_max: 16, log_lines_max: 100, ..ScriptLimits::LUA },
+        limits: ScriptLimits {
+            log_line_bytes_max: 16,
+            log_lines_max: 100,
+            ..ScriptLimits::default()
+        },
         with_password: true,
         host: Arc::clone(host) as _,
     }

@@ -88,8 +88,7 @@ fn read(mut top: Section<'_>, folder: &Path, environment: &[(String, String)]) -
     check_filters(&top, "topics", &topics);
     let file_keys = top.texts("files").unwrap_or_default();
     let on_error = read_on_error(top.section("on_error"), ErrorPolicy::default());
-    let kind = source.as_ref().map_or(ScriptKind::Lua, |source| source.kind);
-    let limits = read_limits(top.section("limits"), usual_limits(kind), true);
+    let limits = read_limits(top.section("limits"), usual_limits(), true);
     let needs_origin = top.origin_of("grants");
     let needs = read_needs(top.section("grants"));
     let (config, files) = read_table(&mut top, &file_keys, environment);
@@ -110,12 +109,8 @@ fn read(mut top: Section<'_>, folder: &Path, environment: &[(String, String)]) -
 }
 
 /// What holds for a script of which nothing else is written.
-pub(super) fn usual_limits(kind: ScriptKind) -> PluginLimits {
-    let script = match kind {
-        ScriptKind::Lua => ScriptLimits::LUA,
-        ScriptKind::Wasm => ScriptLimits::WASM,
-    };
-    PluginLimits { budgets: Budgets::default(), script }
+pub(super) fn usual_limits() -> PluginLimits {
+    PluginLimits { budgets: Budgets::default(), script: ScriptLimits::default() }
 }
 
 fn read_main(top: &mut Section<'_>, folder: &Path) -> Option<ScriptSource> {

@@ -175,7 +175,7 @@ impl Fallback {
     fn of_script(name: String, source: ScriptSource) -> Self {
         Self {
             name,
-            limits: usual_limits(source.kind),
+            limits: usual_limits(),
             source: PluginSource::Script(source),
             topics: Vec::new(),
             file_keys: Vec::new(),

@@ -53,11 +53,6 @@ fn read_script(section: &mut Section<'_>, ours: &ScriptLimits) -> ScriptLimits {
         code_bytes_max: section.bytes_or("code", ours.code_bytes_max, 1..=256 << 20),
         threads_max: section.number_or("threads", ours.threads_max, 1..=256),
         waiting_max: section.number_or("waiting", ours.waiting_max, 1..=1_000_000),
-        inline_payload_max: section.bytes_or(
-            "inline_payload",
-            ours.inline_payload_max,
-            0..=16 << 20,
-        ),
         log_lines_max: section.number_or("log_lines", ours.log_lines_max, 0..=1_000_000),
         log_line_bytes_max: section.bytes_or("log_line", ours.log_line_bytes_max, 16..=1 << 20),
         host_calls_max: section.number_or("host_calls", ours.host_calls_max, 1..=100_000_000),

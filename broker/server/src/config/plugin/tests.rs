@@ -37,7 +37,7 @@ fn a_script_is_named_by_its_path_from_the_file_that_names_it() {
 fn a_component_has_the_limits_of_components() {
     let given = given("[[plugin]]\nuse = \"x.wasm\"\n").file("x.wasm", "");
     let plugin = plugin(&given);
-    assert_eq!(plugin.limits, ScriptLimits::WASM);
+    assert_eq!(plugin.limits, ScriptLimits::default());
 }
 
 #[test]
