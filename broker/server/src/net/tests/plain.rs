@@ -154,9 +154,10 @@ fn many_publishers_on_two_workers_reach_one_receiver_each_in_order() {
     publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
 }
 
-/// Tokio gives a task of at most 152 bytes 256 bytes, and a larger one 384.
+/// Tokio gives a task of at most 152 bytes 256 bytes, and a larger one 384. A connection is 8 bytes
+/// larger where the tests of the whole workspace are built together, with all their features.
 #[test]
 fn the_task_of_a_connection_stays_small() {
     assert!(size_of::<ConnTask>() <= 152);
-    assert!(size_of::<Conn>() <= 200);
+    assert!(size_of::<Conn>() <= 208);
 }
