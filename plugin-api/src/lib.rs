@@ -8,6 +8,7 @@ mod host;
 mod message;
 mod plugin;
 mod settings;
+mod storage;
 mod verdict;
 
 pub use client::{Client, ClientDescription, Protocol, Transport};
@@ -17,6 +18,7 @@ pub use host::{
 pub use message::{Message, NewMessage, Origin, QoS, Subscription};
 pub use plugin::{About, Hooks, Plugin};
 pub use settings::{FileContent, Settings, SettingsError};
+pub use storage::{Space, StoreEntry, StoreError, StoreOp};
 pub use verdict::{
     Accepted, Action, Answer, AuthExchange, AuthStep, AuthVerdict, CacheHint, CacheScope,
     Credentials, Decision, DeliverVerdict, DropReason, Event, EventKind, EventKinds, Failure,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::{
     Action, Answer, AuthExchange, AuthVerdict, Client, Credentials, Decision, DeliverVerdict,
     EventKinds, Host, Message, Origin, PublishOutcome, PublishVerdict, Settings, SettingsError,
-    StampedEvent, SubscribeVerdict, Subscription,
+    Space, StampedEvent, StoreEntry, StoreError, StoreOp, SubscribeVerdict, Subscription,
 };
 
 /// A set of hooks.
@@ -33,6 +33,10 @@ impl Hooks {
     pub const TIMER: Self = Self(1 << 8);
     /// [`Plugin::on_command`].
     pub const COMMAND: Self = Self(1 << 9);
+    /// [`Plugin::store_apply`] and the others of a store.
+    pub const STORE: Self = Self(1 << 10);
+    /// [`Plugin::on_commit`].
+    pub const OBSERVE: Self = Self(1 << 11);
 
     /// Both sets together.
     #[must_use]
@@ -194,5 +198,63 @@ pub trait Plugin: Send + Sync + 'static {
     ) -> Result<String, String> {
         let _ = (principal, args);
         Err(format!("there is no command `{command}`"))
+    }
+
+    /// The broker begins to use this plugin as its store. Called before everything else of a store,
+    /// and again after [`Plugin::store_close`].
+    ///
+    /// # Errors
+    /// Why it can not be used.
+    fn store_open(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Does all of `ops`, in their order, or nothing of them. A batch that failed comes again as it
+    /// was, so that doing it twice must be the same as doing it once.
+    ///
+    /// # Errors
+    /// Why nothing was done.
+    fn store_apply(&self, ops: &[StoreOp]) -> Result<(), StoreError> {
+        let _ = ops;
+        Err(StoreError::Unavailable("the plugin has no store".to_owned()))
+    }
+
+    /// The first records of `space`, at most `limit` (at least 1), whose keys begin with `prefix` and
+    /// come behind `after`, in the order of their keys. Fewer than `limit` may be given, but none
+    /// only if there are none.
+    ///
+    /// # Errors
+    /// Why they can not be read.
+    fn store_scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<StoreEntry>, StoreError> {
+        let _ = (space, prefix, after, limit);
+        Err(StoreError::Unavailable("the plugin has no store".to_owned()))
+    }
+
+    /// Returns when all that was applied would outlive the broker.
+    ///
+    /// # Errors
+    /// If it might not.
+    fn store_flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The broker is done with it: it stops, or another generation of the plugin follows.
+    ///
+    /// # Errors
+    /// If something could not be kept.
+    fn store_close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What was stored: batch number `commit`, which no other batch has while the broker runs, and
+    /// its changes. `lost` changes before these did not fit into the queue.
+    fn on_commit(&self, commit: u64, ops: &[StoreOp], lost: u64) {
+        let _ = (commit, ops, lost);
     }
 }
