@@ -79,22 +79,13 @@ pub enum StoreOp {
         /// Its key.
         key: Vec<u8>,
     },
-    /// Removes every record whose key begins so.
-    DeletePrefix {
-        /// Where.
-        space: Space,
-        /// What the keys begin with.
-        prefix: Vec<u8>,
-    },
 }
 
 impl StoreOp {
     /// Where it makes a change.
     pub const fn space(&self) -> Space {
         match self {
-            Self::Put { space, .. }
-            | Self::Delete { space, .. }
-            | Self::DeletePrefix { space, .. } => *space,
+            Self::Put { space, .. } | Self::Delete { space, .. } => *space,
         }
     }
 }

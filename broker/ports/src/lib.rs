@@ -2,7 +2,8 @@
 //!
 //! Three sides meet here. The plugin host implements [`Hooks`], which the engine asks. The engine
 //! implements [`Broker`], through which plugins act, and [`Outbox`], from which the server takes
-//! bytes. The server implements [`Link`], one for each Network Connection.
+//! bytes. The server implements [`Link`], one for each Network Connection. What must outlive the
+//! broker is kept by a [`Store`].
 
 mod broker;
 mod events;
@@ -10,6 +11,7 @@ mod hooks;
 mod identity;
 mod link;
 mod message_frame;
+mod store;
 
 pub use broker::{Broker, NotDone, Whom};
 pub use events::{DropCause, Event, EventKind, EventKinds};
@@ -21,3 +23,4 @@ pub use hooks::{
 pub use identity::{Granted, Identity, RemoteAddr, Transport, Voter};
 pub use link::{Epoch, Link, Outbox, Taken};
 pub use message_frame::MessageFrame;
+pub use store::{Space, Store, StoreEntry, StoreError, StoreOp};
