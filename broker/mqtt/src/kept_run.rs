@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Frame, Layout, Publish, Run, Timestamp};
+use crate::{Frame, Layout, Publish, Run, Timestamp, Violation};
 
 /// Bytes of messages that the broker keeps: retained, queued and in flight together.
 #[derive(Debug)]
@@ -64,6 +64,21 @@ impl KeptRun {
         budget.used.fetch_add(kept.cost(), Ordering::Relaxed);
         budget.runs.fetch_add(1, Ordering::Relaxed);
         kept
+    }
+
+    /// The one packet of `frame`, as it was kept before.
+    ///
+    /// # Errors
+    /// If it is not one packet that could stand in a run.
+    pub fn restored(
+        frame: &[u8],
+        layout: Layout,
+        received_at: Timestamp,
+        expires_at: Timestamp,
+        budget: &Arc<Budget>,
+    ) -> Result<Self, Violation> {
+        let run = Run::single(frame, layout)?;
+        Ok(Self::new(&run, received_at, expires_at, budget))
     }
 
     fn cost(&self) -> u64 {

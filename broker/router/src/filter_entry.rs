@@ -7,7 +7,7 @@ use pintle_mqtt::ShareName;
 
 use crate::shared_group::Roster;
 use crate::subscriber_set::SubscriberSet;
-use crate::{Member, SharedGroup};
+use crate::{Member, SharedGroup, SubscriptionOptions};
 
 type Rosters<S> = HashMap<Box<str>, Roster<S>, RandomState>;
 
@@ -37,6 +37,20 @@ impl<S: Clone + Eq + Hash> FilterEntry<S> {
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Arc<SharedGroup<S>>> {
         let rosters = self.rosters.iter().flat_map(|rosters| rosters.values());
         rosters.map(Roster::group)
+    }
+
+    /// With which options `subscriber` is here.
+    pub(crate) fn options_of(
+        &self,
+        share: Option<ShareName<'_>>,
+        subscriber: &S,
+    ) -> Option<SubscriptionOptions> {
+        let Some(share) = share else {
+            return self.subscribers.options_of(subscriber);
+        };
+        let group = self.rosters.as_ref()?.get(share.as_str())?.group();
+        let member = group.members().find(|member| member.subscriber == *subscriber)?;
+        Some(member.options)
     }
 
     /// Adds a subscription; true if it replaced one of the same subscriber and share.

@@ -4,7 +4,7 @@ use std::mem;
 
 use foldhash::fast::RandomState;
 
-use crate::Member;
+use crate::{Member, SubscriptionOptions};
 
 /// Up to this many members are found by looking through them; more are indexed.
 const SCAN_MAX: usize = 16;
@@ -35,6 +35,19 @@ impl<S> SubscriberSet<S> {
 }
 
 impl<S: Clone + Eq + Hash> SubscriberSet<S> {
+    /// With which options `subscriber` is here.
+    pub(crate) fn options_of(&self, subscriber: &S) -> Option<SubscriptionOptions> {
+        let member = match self {
+            Self::Many(many) if !many.places.is_empty() => {
+                many.members.get(*many.places.get(subscriber)?)
+            }
+            Self::Empty | Self::One(_) | Self::Many(_) => {
+                self.as_slice().iter().find(|member| member.subscriber == *subscriber)
+            }
+        };
+        member.map(|member| member.options)
+    }
+
     /// Puts `member` in; true if it replaced the one its subscriber had.
     pub(crate) fn insert(&mut self, member: Member<S>) -> bool {
         match self {

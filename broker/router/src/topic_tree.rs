@@ -104,6 +104,22 @@ impl<S: Clone + Eq + Hash> TopicTree<S> {
         }
     }
 
+    /// With which options `subscriber` subscribed to exactly this filter, on its own or by this share
+    /// name; `None` if it did not.
+    pub fn options_of(
+        &self,
+        share: Option<ShareName<'_>>,
+        filter: TopicFilter<'_>,
+        subscriber: &S,
+    ) -> Option<SubscriptionOptions> {
+        let entry = if filter.has_wildcards() {
+            self.wildcard.find(filter)?
+        } else {
+            self.exact.get(filter.as_str())?
+        };
+        entry.options_of(share, subscriber)
+    }
+
     /// How many subscriptions there are that are not shared.
     pub fn subscription_count(&self) -> usize {
         self.subscriptions

@@ -152,6 +152,17 @@ impl<S: Clone + Eq + Hash> WildcardTree<S> {
         }
     }
 
+    /// The entry of `filter`.
+    pub(crate) fn find(&self, filter: TopicFilter<'_>) -> Option<&FilterEntry<S>> {
+        let (path, multi_level) = split(filter);
+        let mut number = ROOT;
+        for level in path {
+            number = self.child(number, level)?;
+        }
+        let node = self.nodes.get(number as usize)?;
+        if multi_level { node.below.as_deref() } else { node.here.as_deref() }
+    }
+
     /// The entry of `filter`, made if there is none.
     pub(crate) fn entry(&mut self, filter: TopicFilter<'_>) -> &mut FilterEntry<S> {
         let (path, multi_level) = split(filter);

@@ -123,6 +123,17 @@ impl Flight {
         self.part.moved(start, u32::from(ids.count))
     }
 
+    /// Calls `found` with each message, its identifier and its number in the order of sending.
+    pub(crate) fn for_each(&self, found: &mut impl FnMut(PacketId, u64, RunPart)) {
+        let skipped = skip_frames(self.part.frames(), u32::from(self.skipped));
+        let mut at = self.part.offset() + skipped as u32;
+        for n in 0..self.count {
+            let message = self.part.moved(at, 1);
+            at += message.first_len() as u32;
+            found(nth(self.first, n), self.sequence + u64::from(n), message);
+        }
+    }
+
     /// Where the `n`th message in flight begins.
     fn start_of(&mut self, n: u16) -> u32 {
         self.skip();

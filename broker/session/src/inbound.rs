@@ -171,6 +171,16 @@ impl Inbound {
         true
     }
 
+    /// The QoS 2 identifiers that are open.
+    pub fn open_ids(&self) -> impl Iterator<Item = PacketId> {
+        self.qos2.keys().copied()
+    }
+
+    /// An identifier is open, as it was before; its PUBLISH came on another Network Connection.
+    pub fn restore_open(&mut self, id: PacketId) {
+        self.qos2.insert(id, false);
+    }
+
     /// How many QoS 2 identifiers are open.
     pub fn open_qos2(&self) -> usize {
         self.qos2.len()

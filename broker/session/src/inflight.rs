@@ -287,6 +287,25 @@ impl InFlight {
         released.into_iter().map(|(id, _)| *id).collect()
     }
 
+    /// Calls `found` with every message that was sent and not acknowledged, each by itself, with its
+    /// identifier and its number in the order of sending.
+    pub(crate) fn for_each_sent(&self, mut found: impl FnMut(PacketId, u64, RunPart)) {
+        for flight in self.flights() {
+            flight.for_each(&mut found);
+        }
+    }
+
+    /// The identifiers that wait for PUBCOMP, with the numbers of their PUBRECs.
+    pub(crate) fn released(&self) -> impl Iterator<Item = (PacketId, u64)> {
+        self.released.iter().map(|(id, sequence)| (*id, *sequence))
+    }
+
+    /// An identifier waits for PUBCOMP, as it did before.
+    pub(crate) fn restore_released(&mut self, id: PacketId) {
+        self.released.insert(id, self.sequence);
+        self.sequence += 1;
+    }
+
     /// A Network Connection begins that has seen nothing of this.
     pub(crate) fn begin_resend(&mut self) {
         let mut flights: Vec<_> = self.flights().collect();

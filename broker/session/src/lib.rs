@@ -28,7 +28,7 @@ pub use delivery::Delivery;
 pub use inbound::{Acceptance, Inbound};
 pub use keep_alive::{KeepAlive, is_overdue, keep_alive_limit, keep_alive_terms};
 pub use limits::{ConnectionTerms, OutboundLimits, QueueOverflow};
-pub use outbound::{Acked, Outbound};
+pub use outbound::{Acked, KeptOutbound, Outbound, Released, Sent};
 pub use session_expiry::SessionExpiry;
 pub use tally::Tally;
 pub use topic_aliases::ResolvedTopic;

@@ -11,7 +11,10 @@ use crate::wire::{Stop, Wire, has_room};
 mod deliver;
 mod drain;
 mod hooks;
+mod kept;
 mod left_behind;
+
+pub use kept::{KeptOutbound, Released, Sent};
 
 /// What we send to a client: its packet identifiers, messages in flight and the queue.
 ///

@@ -45,6 +45,12 @@ impl PacketIds {
         Self { next: PacketId::FIRST, free_ahead: Self::ALL, used: None }
     }
 
+    /// Some are in use already, `last` the last of them: which others, is found out when the next is
+    /// asked for.
+    pub(crate) fn after(last: PacketId) -> Self {
+        Self { next: last.next(), free_ahead: 0, used: None }
+    }
+
     /// The next free identifiers in a row, at most `wanted`; `None` if all are in use.
     ///
     /// `in_use` is asked only when the memory of what is free runs out.

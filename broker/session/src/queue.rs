@@ -214,6 +214,23 @@ impl Queue {
         self.parts.push_front(part);
     }
 
+    /// Calls `found` with each message by itself, oldest first.
+    pub(crate) fn for_each(&self, mut found: impl FnMut(RunPart)) {
+        for part in &self.parts {
+            let mut rest = part.clone();
+            while rest.count() > 0 {
+                found(rest.moved(rest.offset(), 1));
+                rest.drop_first();
+            }
+        }
+    }
+
+    /// Adds a message behind all others, bounds or not: it was there before.
+    pub(crate) fn restore(&mut self, part: RunPart) {
+        let bytes = part.bytes_len();
+        self.append(part, bytes);
+    }
+
     /// Drops every message whose time is over; gives their number.
     pub(crate) fn drop_expired(&mut self, now: Timestamp) -> u32 {
         if self.soonest_expiry > now {

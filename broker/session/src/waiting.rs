@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use pintle_mqtt::{KeptRun, Publish, QoS};
 
+use crate::delivery::Delivery;
 use crate::run_part::RunPart;
 
 /// One message that is not the client's yet, handed out for others to see.
@@ -47,6 +48,28 @@ impl Waiting {
     /// Subscription Identifiers of all subscriptions that matched.
     pub fn subscription_ids(&self) -> &[u32] {
         self.part.subscription_ids()
+    }
+}
+
+impl Waiting {
+    /// The one message of `run`, to be delivered as it was meant to be.
+    pub fn restored(run: Arc<KeptRun>, delivery: &Delivery<'_>) -> Self {
+        Self::new(RunPart::whole(run, 1, delivery.qos, delivery))
+    }
+
+    /// How it is to be delivered.
+    pub fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            qos: self.qos(),
+            retain: self.retain(),
+            subscription_ids: self.subscription_ids(),
+            shared: self.part.is_shared(),
+        }
+    }
+
+    /// Where in its run it begins.
+    pub fn offset(&self) -> u32 {
+        self.part.offset()
     }
 }
 

@@ -182,3 +182,24 @@ fn a_topic_nobody_subscribed_to_has_an_empty_route() {
     assert!(tree.route(topic("a")).is_empty());
     assert!(!tree.route(topic("b")).is_empty());
 }
+
+#[test]
+fn the_options_of_a_subscription_are_those_it_was_made_with_last() {
+    let share = pintle_mqtt::ShareName::new("g").unwrap();
+    for text in ["a/b", "a/+/c", "a/#", "#"] {
+        let mut tree = TopicTree::new();
+        for subscriber in 0..40_u64 {
+            tree.subscribe(filter(text), &subscriber, at(QoS::AtMostOnce));
+            tree.subscribe_shared(share, filter(text), &subscriber, at(QoS::AtLeastOnce));
+        }
+        tree.subscribe(filter(text), &7, at(QoS::ExactlyOnce));
+        let options = |share, filter, who| tree.options_of(share, filter, &who);
+
+        assert_eq!(options(None, filter(text), 7), Some(at(QoS::ExactlyOnce)));
+        assert_eq!(options(None, filter(text), 8), Some(at(QoS::AtMostOnce)));
+        assert_eq!(options(Some(share), filter(text), 7), Some(at(QoS::AtLeastOnce)));
+        assert_eq!(options(None, filter(text), 40), None);
+        assert_eq!(options(None, filter("b"), 7), None);
+        assert_eq!(options(None, filter("a/+"), 7), None);
+    }
+}

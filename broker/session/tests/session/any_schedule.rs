@@ -32,6 +32,7 @@ enum Step {
     LoseConnection,
     TakeForHooks(usize),
     BringBack,
+    Restart,
 }
 
 fn qos() -> impl Strategy<Value = QoS> {
@@ -72,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::LoseConnection),
         2 => (1_usize..8).prop_map(Step::TakeForHooks),
         2 => Just(Step::BringBack),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -132,6 +134,7 @@ impl World {
             Step::LoseConnection => self.lose_connection(),
             Step::TakeForHooks(max) => self.take_for_hooks(max),
             Step::BringBack => self.bring_back(),
+            Step::Restart => self.restart(),
         }
         self.check_bounds();
     }
@@ -188,6 +191,16 @@ impl World {
             let tally = self.c.send_hooked(taken.into_iter().map(send).collect());
             self.tally.merge(tally);
         }
+    }
+
+    /// The broker begins anew with what was stored.
+    fn restart(&mut self) {
+        self.lose_connection();
+        if !self.with_hooks.is_empty() {
+            assert!(self.c.outbound.kept().is_none());
+        }
+        self.bring_back();
+        self.c.restart();
     }
 
     fn check_bounds(&self) {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use pintle_mqtt::{Budget, Layout, PacketId, QoS, ReasonCode, Timestamp};
+use pintle_mqtt::{Budget, KeptRun, Layout, PacketId, QoS, ReasonCode, Timestamp};
 use pintle_session::{
-    Acked, ConnectionTerms, Delivery, Hooked, Outbound, OutboundLimits, Tally, Waiting,
+    Acked, ConnectionTerms, Delivery, Hooked, KeptOutbound, Outbound, OutboundLimits, Sent, Tally,
+    Waiting,
 };
 
 use crate::samples::{Message, Packet, Sample, packets};
@@ -79,6 +80,24 @@ impl Conversation {
     pub(crate) fn reconnect(&mut self) -> Tally {
         self.disconnect();
         self.connect()
+    }
+
+    /// Makes everything anew from what a store would have of it.
+    pub(crate) fn restart(&mut self) {
+        let kept = self.outbound.kept().unwrap();
+        let again = |message: &Waiting| {
+            let run = message.run();
+            let (received_at, expires_at) = (run.received_at(), run.expires_at());
+            let frame = message.frame();
+            let run = KeptRun::restored(frame, run.layout(), received_at, expires_at, &self.budget);
+            Waiting::restored(Arc::new(run.unwrap()), &message.delivery())
+        };
+        let sent = kept.sent.iter();
+        let sent = sent.map(|sent| Sent { message: again(&sent.message), ..*sent }).collect();
+        let queue = kept.queue.iter().map(again).collect();
+        let released = kept.released;
+        self.outbound = Outbound::restored(KeptOutbound { sent, released, queue });
+        self.outbox.clear();
     }
 
     pub(crate) fn pass_secs(&mut self, secs: u32) {

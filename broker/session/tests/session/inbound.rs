@@ -260,3 +260,16 @@ fn the_receive_quota_is_fresh_on_each_network_connection() {
     assert!(inbound.pubrel(id(1)));
     assert!(!exceeded(&mut inbound, ExactlyOnce, 4));
 }
+
+#[test]
+fn what_was_stored_as_open_is_a_duplicate_until_it_is_released() {
+    let mut before = connected(10, 0);
+    before.accept(ExactlyOnce, Some(id(3))).unwrap();
+    let mut after = Inbound::new();
+    before.open_ids().for_each(|id| after.restore_open(id));
+    after.begin_connection(10, 0);
+
+    assert_eq!(after.accept(ExactlyOnce, Some(id(3))).unwrap(), Acceptance::Duplicate);
+    assert!(after.pubrel(id(3)));
+    assert_eq!(after.accept(ExactlyOnce, Some(id(3))).unwrap(), Acceptance::New);
+}

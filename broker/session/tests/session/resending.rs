@@ -326,3 +326,27 @@ fn what_was_queued_one_by_one_comes_in_order_and_may_be_acknowledged_in_any() {
     }
     c.assert_at_rest();
 }
+
+/// [MQTT-4.4.0-1]
+#[test]
+fn what_was_stored_goes_on_where_it_was() {
+    let mut c = Conversation::with_receive_maximum(4);
+    c.deliver(&Sample::new(AtLeastOnce, &["a", "b"]));
+    c.deliver(&Sample::new(ExactlyOnce, &["c", "d", "e", "f"]));
+    c.puback(1);
+    c.pubrec(3);
+    c.disconnect();
+    c.restart();
+
+    c.terms.receive_maximum = 100;
+    c.connect();
+
+    let read = c.read();
+    assert_eq!(read.first(), Some(&Packet::PubRel(3)));
+    let messages = read.into_iter().filter_map(|packet| match packet {
+        Packet::Publish(message) => Some((message.id, message.dup, message.payload)),
+        Packet::PubRel(_) => None,
+    });
+    let expected = [again(2, "b"), again(4, "d"), first_time(5, "e"), first_time(6, "f")];
+    assert_eq!(messages.collect::<Vec<_>>(), expected);
+}
