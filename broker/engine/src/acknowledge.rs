@@ -2,6 +2,7 @@ use pintle_mqtt::{Ack, AckKind, PacketId, ProtocolVersion, ReasonCode, Violation
 use pintle_session::{Acked, Outbound};
 
 use crate::connection::{Connection, Halt};
+use crate::store::Unsaved;
 use crate::worker::Worker;
 
 const PUBACK_FOR_QOS_2: &str = "a PUBACK came for a QoS 2 message";
@@ -94,8 +95,14 @@ impl Connection {
                 }
             };
             waits = state.holds_more();
+            if state.is_lasting() {
+                worker.engine().note(&self.live()?.session, Unsaved::OUTBOUND);
+            }
             done
         };
+        if kind == AckKind::PubRel {
+            worker.engine().note(&self.live()?.session, Unsaved::INBOUND);
+        }
         let replied = worker.replies.len() > before;
         let counts = worker.counts();
         match kind {
@@ -135,6 +142,7 @@ impl Connection {
     pub(crate) fn pubrel(&mut self, worker: &mut Worker, ack: &Ack<'_>) -> Result<(), Halt> {
         let version = self.live()?.version;
         let known = self.own_inbound()?.pubrel(ack.packet_id);
+        worker.engine().note(&self.live()?.session, Unsaved::INBOUND);
         released(ack.packet_id, known, version, &mut worker.replies);
         let counts = worker.counts();
         counts.received(&counts.pubrel_received, 1);
@@ -160,6 +168,9 @@ impl Connection {
         let before = worker.replies.len();
         let (acked, waits) = {
             let mut state = self.own_state()?;
+            if state.is_lasting() {
+                worker.engine().note(&self.live()?.session, Unsaved::OUTBOUND);
+            }
             (apply(&mut state.outbound, &mut worker.replies), state.holds_more())
         };
         if worker.replies.len() > before {

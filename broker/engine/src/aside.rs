@@ -75,13 +75,16 @@ impl SessionState {
     }
 
     pub(crate) fn has_will(&self) -> bool {
-        self.aside.as_ref().is_some_and(|aside| aside.will.is_some())
+        self.will().is_some()
+    }
+
+    pub(crate) fn will(&self) -> Option<&PendingWill> {
+        self.aside.as_ref()?.will.as_deref()
     }
 
     /// The Will Delay Interval in seconds, 0 without a will.
     pub(crate) fn will_delay_secs(&self) -> u32 {
-        let will = self.aside.as_ref().and_then(|aside| aside.will.as_ref());
-        will.map_or(0, |will| will.delay_secs)
+        self.will().map_or(0, |will| will.delay_secs)
     }
 
     pub(crate) fn set_will(&mut self, will: Option<Box<PendingWill>>) {

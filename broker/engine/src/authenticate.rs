@@ -11,6 +11,7 @@ use pintle_session::{AuthExchange, AuthStep};
 use crate::connect::{Awaited, PendingConnect, WaitingConnect};
 use crate::connection::{Connection, Halt, Phase};
 use crate::counters::add;
+use crate::store::Unsaved;
 use crate::worker::Worker;
 
 /// A CONNECT whose enhanced authentication waits for the client's AUTH.
@@ -243,6 +244,9 @@ impl Connection {
             state.identity = Arc::clone(&identity);
             state.forget_cohort();
             worker.engine().forget_routes_to(&state);
+            if state.is_lasting() {
+                worker.engine().note(&self.live()?.session, Unsaved::SESSION);
+            }
         }
         self.last = None;
         if let Phase::Live(live) = &mut self.phase {

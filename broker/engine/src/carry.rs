@@ -52,6 +52,7 @@ fn retain(worker: &Worker, source: &Source<'_>, message: &mut Authorized<Publica
     let engine = worker.engine();
     if last.payload.is_empty() {
         if engine.retained.clear(topic) {
+            engine.note_topic(topic.as_str());
             tell(
                 worker,
                 EventKind::RetainedCleared,
@@ -76,10 +77,12 @@ fn retain(worker: &Worker, source: &Source<'_>, message: &mut Authorized<Publica
     let topic_text = topic.as_str();
     match engine.retained.set(topic, kept, author, bounds) {
         Stored::Kept => {
+            engine.note_topic(topic_text);
             tell(worker, EventKind::RetainedSet, Event::RetainedSet { topic: topic_text });
         }
         Stored::Refused => add(&worker.counts().publishes_dropped, 1),
         Stored::Cleared => {
+            engine.note_topic(topic_text);
             add(&worker.counts().publishes_dropped, 1);
             let cleared = Event::RetainedCleared { topic: topic_text };
             tell(worker, EventKind::RetainedCleared, cleared);

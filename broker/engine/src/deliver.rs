@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
 use parking_lot::MutexGuard;
-use pintle_mqtt::{Publication, Publish, Run, Timestamp};
+use pintle_mqtt::{Publication, Publish, QoS, Run, Timestamp};
 use pintle_ports::{CohortId, DeliverRuling, DropCause, Epoch, Event, EventKind};
 use pintle_router::{Grant, Member, OwnGrant, SharedGroup};
 use pintle_session::{Delivery, Tally};
@@ -10,6 +10,7 @@ use crate::admit::Authorized;
 use crate::counters::add;
 use crate::route::{Route, RouteTarget};
 use crate::session::{Session, SessionRef, SessionState};
+use crate::store::Unsaved;
 use crate::worker::{Standing, Worker};
 
 /// Gives an authorised publication to all receivers of its route.
@@ -242,6 +243,12 @@ fn give(
         }
     };
     totals.bytes += state.outbox_len().saturating_sub(before) as u64;
+    if let Some(ledger) = worker.engine().ledger()
+        && delivery.qos.min(message.run().qos()) > QoS::AtMostOnce
+        && state.is_lasting()
+    {
+        ledger.note(session, Unsaved::OUTBOUND);
+    }
     drop(state);
     totals.tally.merge(tally);
     totals.dropped_by_hook += dropped_by_hook;

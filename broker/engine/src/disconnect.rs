@@ -1,6 +1,7 @@
 use pintle_mqtt::Disconnect;
 
 use crate::connection::{Connection, Halt, Phase};
+use crate::store::Unsaved;
 use crate::worker::Worker;
 
 impl Connection {
@@ -19,6 +20,9 @@ impl Connection {
             let mut state = self.own_state()?;
             let secs_max = state.expiry_secs_max();
             state.expiry.change_at_disconnect(asked, secs_max)?;
+            if asked.is_some() {
+                worker.engine().note(&self.live()?.session, Unsaved::SESSION);
+            }
         }
         if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed) {
             worker.client_disconnects(&live, disconnect.reason);

@@ -1,6 +1,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
@@ -16,8 +16,9 @@ use crate::counters::{Counters, Tallies};
 use crate::denials::Denials;
 use crate::registry::Registry;
 use crate::retained_store::RetainedStore;
-use crate::session::{SessionRef, SessionState};
+use crate::session::{Session, SessionRef, SessionState};
 use crate::settings::EngineSettings;
+use crate::store::{Ledger, Unsaved};
 use crate::timers::Timers;
 use crate::worker::Worker;
 
@@ -36,6 +37,8 @@ pub struct Engine {
     pub(crate) timers: Timers,
     pub(crate) denials: Denials,
     pub(crate) budget: Arc<Budget>,
+    /// There is one if there is a store.
+    ledger: OnceLock<Box<Ledger>>,
     table: ArcSwap<HookTable>,
     bounds: ArcSwap<Bounds>,
     /// Rises whenever `table` or `bounds` is replaced.
@@ -98,6 +101,7 @@ impl Engine {
             timers: Timers::default(),
             denials: Denials::default(),
             budget,
+            ledger: OnceLock::new(),
             table: ArcSwap::from_pointee(HookTable { hooks, interest, number: 0 }),
             bounds: ArcSwap::from_pointee(Bounds::new(settings)),
             version: AtomicU64::new(0),
@@ -147,7 +151,7 @@ impl Engine {
         let sweep_at = self.next_sweep.load(Ordering::Relaxed);
         if sweep_at <= now.as_millis() {
             self.next_sweep.store(now.as_millis() + Self::SWEEP_EVERY_MS, Ordering::Relaxed);
-            self.retained.sweep(now);
+            self.retained.sweep(now, |topic| self.note_topic(topic));
         }
     }
 
@@ -159,11 +163,50 @@ impl Engine {
         for session in self.registry.all() {
             let will = session.lock().take_will();
             if let Some(due) = will {
+                self.note(&session, Unsaved::SESSION);
                 worker.send_will(&due);
             }
         }
         for session in self.registry.all() {
             worker.disconnect_session(&session, ReasonCode::ServerShuttingDown);
+        }
+    }
+
+    /// The first is for good.
+    pub(crate) fn begin_ledger(&self, ledger: Ledger) {
+        let _ = self.ledger.set(Box::new(ledger));
+    }
+
+    pub(crate) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.get().map(|ledger| &**ledger)
+    }
+
+    /// Notes that `what` of a session that outlives its connection is no longer as it is stored.
+    #[inline]
+    pub(crate) fn note(&self, session: &Session, what: Unsaved) {
+        if let Some(ledger) = self.ledger() {
+            ledger.note(session, what);
+        }
+    }
+
+    /// Notes that what is retained of `topic` is no longer as it is stored.
+    #[inline]
+    pub(crate) fn note_topic(&self, topic: &str) {
+        if let Some(ledger) = self.ledger() {
+            ledger.note_topic(topic);
+        }
+    }
+
+    /// Whether messages of QoS 1 and 2 are to be refused for now: there is no room for them, or the
+    /// store does not keep up.
+    pub(crate) fn refuses(&self, now: Timestamp) -> bool {
+        self.budget.is_exceeded() || self.ledger().is_some_and(|ledger| ledger.is_behind(now))
+    }
+
+    /// Counts a message that was refused, if that was for the store.
+    pub(crate) fn count_refused(&self, now: Timestamp) {
+        if let Some(ledger) = self.ledger().filter(|ledger| ledger.is_behind(now)) {
+            ledger.figures.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -218,7 +261,7 @@ impl Engine {
         let total = self.registry.count();
         let topics = self.topics.read();
         let retained = self.retained.len() as u64;
-        vec![
+        let mut all = vec![
             ("uptime", self.last_tick.load(Ordering::Relaxed) / 1000),
             ("clients/total", total),
             ("clients/disconnected", total.saturating_sub(connected)),
@@ -228,7 +271,11 @@ impl Engine {
             ("retained messages/count", retained),
             ("subscriptions/count", topics.subscription_count() as u64),
             ("shared_subscriptions/count", topics.shared_subscription_count() as u64),
-        ]
+        ];
+        if let Some(ledger) = self.ledger() {
+            all.extend(ledger.figures.snapshot());
+        }
+        all
     }
 }
 

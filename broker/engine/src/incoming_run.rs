@@ -5,6 +5,7 @@ use pintle_session::{Acceptance, ResolvedTopic};
 use smallvec::SmallVec;
 
 use crate::connection::{Connection, Halt};
+use crate::store::Unsaved;
 use crate::worker::Worker;
 
 /// The Packet Identifiers of a run, in order; none at QoS 0.
@@ -64,9 +65,12 @@ impl Connection {
     }
 
     /// Forgets that these QoS 2 messages came: the next with their identifiers are new.
-    pub(crate) fn release(&self, ids: &[PacketId]) {
+    pub(crate) fn release(&self, worker: &Worker, ids: &[PacketId]) {
         if let Ok(mut inbound) = self.own_inbound() {
             ids.iter().for_each(|&id| inbound.refuse(id));
+        }
+        if let Ok(live) = self.live() {
+            worker.engine().note(&live.session, Unsaved::INBOUND);
         }
     }
 

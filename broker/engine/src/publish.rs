@@ -7,6 +7,7 @@ use crate::admit::{Admission, Source, admit_permitted};
 use crate::connection::{Connection, Halt};
 use crate::counters::add;
 use crate::incoming_run::PacketIds;
+use crate::store::Unsaved;
 use crate::topic_pass::TopicPass;
 use crate::worker::Worker;
 
@@ -35,8 +36,8 @@ impl Connection {
             self.acknowledge_publish(worker, head.flags.qos, &ids, ReasonCode::Success)?;
             return Ok(frame.bytes.len());
         }
-        if head.flags.qos > QoS::AtMostOnce && worker.engine().is_over_budget() {
-            return self.refuse_over_budget(worker, frame, &head, &ids);
+        if head.flags.qos > QoS::AtMostOnce && worker.engine().refuses(worker.now) {
+            return self.refuse_for_now(worker, frame, &head, &ids);
         }
         let mut scratch = Vec::new();
         let (run, used) = if self.may_be_sent_on(&head, frame) {
@@ -49,7 +50,7 @@ impl Connection {
         let reason = match self.admit_run(worker, run) {
             Ok(reason) => reason,
             Err(halt) => {
-                self.release(&ids);
+                self.release(worker, &ids);
                 return Err(halt);
             }
         };
@@ -103,8 +104,9 @@ impl Connection {
         }
     }
 
-    /// Over `broker_bytes_max`: v5 publishers are told, older ones wait.
-    fn refuse_over_budget(
+    /// Over `broker_bytes_max`, or the store does not keep up: v5 publishers are told, older ones
+    /// wait.
+    fn refuse_for_now(
         &self,
         worker: &mut Worker,
         frame: &Frame<'_>,
@@ -112,9 +114,10 @@ impl Connection {
         ids: &[PacketId],
     ) -> Result<usize, Halt> {
         if !self.live()?.version.is_v5() {
-            self.release(ids);
+            self.release(worker, ids);
             return Err(Halt::Pause);
         }
+        worker.engine().count_refused(worker.now);
         count_received(worker, 1, frame.bytes.len());
         self.acknowledge_publish(worker, head.flags.qos, ids, ReasonCode::QuotaExceeded)?;
         Ok(frame.bytes.len())
@@ -142,8 +145,11 @@ impl Connection {
                 Ack::new(id, reason).encode(kind, version, &mut worker.replies);
             }
             if reason.is_failure() {
-                self.release(ids);
+                self.release(worker, ids);
             }
+        }
+        if qos == QoS::ExactlyOnce {
+            worker.engine().note(&self.live()?.session, Unsaved::INBOUND);
         }
         let counts = worker.counts();
         let of_kind = match qos {

@@ -4,12 +4,13 @@ use pintle_mqtt::{Publication, Publish};
 use pintle_ports::{
     Action, CohortId, DeliverRuling, DropCause, Epoch, Event, EventKind, Identity, Verdict,
 };
-use pintle_session::{Delivery, Hooked, Waiting};
+use pintle_session::{Delivery, Hooked, Tally, Waiting};
 
 use crate::deliver::{Totals, to_one};
 use crate::retained_backlog::{Next, RetainedTerms};
 use crate::retained_store::Retained;
 use crate::session::{DELIVERY_GROWTH, SessionRef};
+use crate::store::Unsaved;
 use crate::worker::{Worker, tell};
 
 /// Messages taken from a queue at once when hooks have to see them.
@@ -49,6 +50,9 @@ impl Worker {
         let before = state.outbox_len();
         totals.tally = state.write(|outbound, outbox| outbound.drain(&limits, terms.now, outbox));
         totals.bytes = state.outbox_len().saturating_sub(before) as u64;
+        if totals.tally != Tally::default() && state.is_lasting() {
+            self.engine().note(session, Unsaved::OUTBOUND);
+        }
         drop(state);
         totals.count(self);
     }
@@ -87,6 +91,9 @@ impl Worker {
                     outbound.send_hooked(hooked, &limits, terms.now, outbox)
                 });
                 totals.bytes = state.outbox_len().saturating_sub(before) as u64;
+                if state.is_lasting() {
+                    self.engine().note(session, Unsaved::OUTBOUND);
+                }
                 // If the client has come back meanwhile, its new connection found these gone from
                 // the queue; they are in it again, and nobody else would think of them.
                 epoch = state.epoch;

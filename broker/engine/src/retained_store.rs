@@ -26,6 +26,11 @@ impl Retained {
         self.superseded.load(Ordering::Acquire)
     }
 
+    pub(crate) fn topic(&self) -> &str {
+        let message = self.message.message_at(0);
+        message.and_then(|(publish, _)| publish.topic).map_or("", |topic| topic.as_str())
+    }
+
     /// QoS as published.
     pub(crate) fn qos(&self) -> QoS {
         let first = self.message.frames().first();
@@ -128,8 +133,30 @@ impl RetainedStore {
         found
     }
 
-    /// Forgets what has expired.
-    pub(crate) fn sweep(&self, now: Timestamp) {
+    /// A message that was retained before the broker began.
+    pub(crate) fn restore(
+        &self,
+        topic: TopicName<'_>,
+        message: Arc<KeptRun>,
+        author: Option<Author>,
+    ) {
+        let bounds = RetainedBounds { messages_max: u32::MAX, may_grow: true };
+        self.set(topic, message, author, bounds);
+    }
+
+    /// What is retained of `topic`.
+    pub(crate) fn get(&self, topic: TopicName<'_>) -> Option<Arc<Retained>> {
+        self.kept.read().index.get(topic).cloned()
+    }
+
+    /// Calls `found` with each topic that has something.
+    pub(crate) fn for_each_topic(&self, mut found: impl FnMut(&str)) {
+        let kept = self.kept.read();
+        kept.index.for_each(|retained| found(retained.topic()));
+    }
+
+    /// Forgets what has expired; `expired` is called with each topic of it.
+    pub(crate) fn sweep(&self, now: Timestamp, mut expired: impl FnMut(&str)) {
         if self.kept.read().soonest_expiry > now {
             return;
         }
@@ -139,6 +166,8 @@ impl RetainedStore {
             let stays = !retained.message.is_expired(now);
             if stays {
                 soonest = soonest.min(retained.message.expires_at());
+            } else {
+                expired(retained.topic());
             }
             stays
         });

@@ -1,7 +1,7 @@
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use pintle_mqtt::{KeptRun, ProtocolVersion, Publication, QoS, Timestamp};
@@ -21,6 +21,8 @@ pub(crate) struct Session {
     pub(crate) client_id: Arc<str>,
     /// The epoch in `state`, to be looked at without its lock; it changes only under it.
     current: AtomicU32,
+    /// What of it is not as it is stored, as [`crate::store::Unsaved`]; 0 where there is no store.
+    pub(crate) unsaved: AtomicU8,
     /// Locked after `state`, where both are.
     inbound: Mutex<Inbound>,
     state: Mutex<SessionState>,
@@ -80,6 +82,7 @@ impl Session {
             key,
             client_id,
             current: AtomicU32::new(state.epoch.0),
+            unsaved: AtomicU8::new(0),
             inbound: Mutex::new(Inbound::new()),
             state: Mutex::new(state),
         }
@@ -97,6 +100,11 @@ impl Session {
     pub(crate) fn lock_as(&self, epoch: Epoch) -> Option<MutexGuard<'_, SessionState>> {
         let state = self.state.lock();
         (state.epoch == epoch).then_some(state)
+    }
+
+    /// What the client sends.
+    pub(crate) fn inbound(&self) -> MutexGuard<'_, Inbound> {
+        self.inbound.lock()
     }
 
     /// What the client sends, unless the connection of `epoch` has lost the session.
@@ -205,6 +213,11 @@ impl SessionState {
 
     pub(crate) fn outbox_len(&self) -> usize {
         self.outbox.len()
+    }
+
+    /// Whether it outlives its connection.
+    pub(crate) fn is_lasting(&self) -> bool {
+        !self.expiry.ends_with_connection()
     }
 
     /// Whether anything waits for room, or for the client's quota.

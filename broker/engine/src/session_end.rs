@@ -14,6 +14,7 @@ use crate::connect::Refused;
 use crate::connection::{Connection, Flow, Live, Phase};
 use crate::counters::add;
 use crate::session::{DueWill, SessionRef, SessionState};
+use crate::store::Unsaved;
 use crate::worker::{Worker, tell};
 
 impl Connection {
@@ -186,6 +187,7 @@ impl Worker {
         if !ends {
             self.engine().timers.set(&session.0, state.deadlines(), deadlines);
             state.set_deadlines(deadlines);
+            self.engine().note(session, Unsaved::SESSION);
         }
         Some(Parted { epoch: state.epoch, will, ends })
     }
@@ -217,6 +219,7 @@ impl Worker {
             }
             self.engine().timers.set(&session.0, Deadlines::NONE, left);
             state.set_deadlines(left);
+            self.engine().note(session, Unsaved::SESSION);
             (will, expired, state.epoch)
         };
         if let Some(due) = will {
@@ -251,6 +254,9 @@ impl Worker {
         let (filters, identity, left) = {
             let mut state = session.lock();
             state.ended = true;
+            if state.is_lasting() {
+                self.engine().note(session, Unsaved::SESSION);
+            }
             self.engine().timers.set(&session.0, state.deadlines(), Deadlines::NONE);
             state.set_deadlines(Deadlines::NONE);
             let left = state.outbound.take_shared();

@@ -12,6 +12,7 @@ use crate::counters::add;
 use crate::engine::Engine;
 use crate::retained_backlog::RetainedTerms;
 use crate::session::SessionRef;
+use crate::store::Unsaved;
 use crate::worker::{Worker, tell};
 
 /// Retained messages that a subscription asks for.
@@ -231,6 +232,7 @@ impl Engine {
             None => topics.subscribe(filter.filter, session, options),
         };
         drop(topics);
+        self.note(session, Unsaved::SUBSCRIPTIONS);
         self.generations.bump(filter.filter);
     }
 
@@ -246,6 +248,7 @@ impl Engine {
             None => topics.unsubscribe(filter.filter, session),
         };
         drop(topics);
+        self.note(session, Unsaved::SUBSCRIPTIONS);
         self.generations.bump(filter.filter);
         existed
     }

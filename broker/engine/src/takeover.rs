@@ -14,6 +14,7 @@ use crate::counters::add;
 use crate::deliver::Totals;
 use crate::session::{DueWill, PendingWill, Session, SessionRef, SessionState};
 use crate::session_end::farewell;
+use crate::store::Unsaved;
 use crate::worker::Worker;
 
 /// A session that a connection has just got.
@@ -120,6 +121,9 @@ impl Connection {
             outbox.extend_from_slice(&connack);
             outbound.begin_connection(connection_terms, &limits, terms.now, outbox)
         });
+        if resumed || state.is_lasting() {
+            worker.engine().note(session, Unsaved::SESSION.and(Unsaved::OUTBOUND));
+        }
         let bytes = (state.outbox_len() - connack.len()) as u64;
         Totals { tally, bytes, ..Totals::default() }.count(worker);
         count_connected(worker, connack.len());

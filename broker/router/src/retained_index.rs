@@ -80,6 +80,11 @@ impl<V> RetainedIndex<V> {
         }
     }
 
+    /// Calls `found` with what is kept at each topic.
+    pub fn for_each(&self, found: impl FnMut(&V)) {
+        self.entries.values().for_each(found);
+    }
+
     /// How many topics have something.
     pub fn len(&self) -> usize {
         self.entries.len()
