@@ -172,6 +172,17 @@ impl<'b> Client<'b> {
         self
     }
 
+    /// Expects this packet before all others.
+    pub(crate) fn gets_first(mut self, packet: &str) -> Self {
+        assert_eq!(self.next_seen().short(), packet, "{} got", self.name);
+        self
+    }
+
+    /// Whether the broker still had its session.
+    pub(crate) fn is_resumed(mut self) -> bool {
+        self.next_seen().short() == "CONNACK present"
+    }
+
     /// Expects exactly these packets of any type, in order.
     pub(crate) fn gets_in_order(mut self, packets: &[&str]) -> Self {
         let got: Vec<String> = self.seen().iter().map(Seen::short).collect();
