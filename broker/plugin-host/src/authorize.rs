@@ -26,7 +26,7 @@ impl Core {
             tally.add(vote_of_rules(rules.as_any().downcast_ref(), action));
         }
         if tally.is_open() && !self.chains.authorize.is_empty() {
-            let mut watch = Stopwatch::start();
+            let mut watch = Stopwatch::default();
             let asked = as_api_action(action, |seen| {
                 let asked = Asked { who, action, seen, now };
                 for slot in &self.chains.authorize {

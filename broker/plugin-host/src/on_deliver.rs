@@ -21,7 +21,7 @@ impl Core {
     pub(crate) fn cohort(&self, who: &Identity) -> CohortId {
         let generation = self.shared.generation();
         let now = self.shared.now();
-        let mut watch = Stopwatch::start();
+        let mut watch = Stopwatch::default();
         let mut memberships: SmallVec<[Membership; 4]> = SmallVec::new();
         for slot in &self.chains.deliver {
             let asked = slot.call(Hook::Cohort, now, &mut watch, |instance| {
@@ -75,7 +75,7 @@ impl Core {
             return DeliverRuling::Pass;
         }
         let memberships = self.cohorts.get(cohort);
-        let mut watch = Stopwatch::start();
+        let mut watch = Stopwatch::default();
         let mut rewritten: Option<MessageFrame> = None;
         for (at, slot) in self.chains.deliver.iter().enumerate() {
             let known = memberships.as_ref().and_then(|all| all.get(at));

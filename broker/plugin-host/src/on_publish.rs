@@ -46,7 +46,7 @@ impl Core {
         now: Timestamp,
     ) -> PublishRuling {
         let passage = Passage { path, who, now, bytes_max: self.shared.message_bytes_max };
-        let mut watch = Stopwatch::start();
+        let mut watch = Stopwatch::default();
         let mut emits = Vec::new();
         let mut rewritten = None;
         for slot in self.chain_below(path) {

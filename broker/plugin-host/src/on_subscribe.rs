@@ -22,7 +22,7 @@ impl Core {
         request: &SubscriptionRequest,
     ) -> SubscribeRuling {
         let now = self.shared.now();
-        let mut watch = Stopwatch::start();
+        let mut watch = Stopwatch::default();
         let mut current = Cow::Borrowed(request);
         for slot in &self.chains.subscribe {
             let ruling = slot.call(Hook::Subscribe, now, &mut watch, |instance| {
@@ -45,7 +45,7 @@ impl Core {
     /// that fails changes nothing.
     pub(crate) fn on_unsubscribe(&self, who: &Identity, filter: &str) -> Option<String> {
         let now = self.shared.now();
-        let mut watch = Stopwatch::start();
+        let mut watch = Stopwatch::default();
         let mut current: Option<String> = None;
         for slot in &self.chains.unsubscribe {
             let seen = current.as_deref().unwrap_or(filter);

@@ -52,18 +52,29 @@ pub(crate) struct RefusedMessages {
     warn_at_ms: AtomicU64,
 }
 
-/// Reads the clock once between two calls rather than twice around each.
-pub(crate) struct Stopwatch(Instant);
+/// Reads the clock once between two calls rather than twice around each, and not at all where
+/// nothing is called.
+#[derive(Default)]
+pub(crate) struct Stopwatch(Option<Instant>);
 
 impl Stopwatch {
     pub(crate) fn start() -> Self {
-        Self(Instant::now())
+        Self(Some(Instant::now()))
+    }
+
+    /// Begins the first lap; the others begin where the one before ended.
+    #[inline]
+    fn run(&mut self) {
+        if self.0.is_none() {
+            self.0 = Some(Instant::now());
+        }
     }
 
     /// The time since the start or the lap before.
+    #[inline]
     pub(crate) fn lap(&mut self) -> Duration {
         let now = Instant::now();
-        now - std::mem::replace(&mut self.0, now)
+        self.0.replace(now).map_or(Duration::ZERO, |before| now - before)
     }
 }
 
@@ -135,6 +146,7 @@ impl Slot {
         ask: impl FnOnce(&dyn Instance) -> Result<(Answered, T), Fault>,
     ) -> Result<T, Fault> {
         let permit = self.begin(hook, now)?;
+        watch.run();
         let answer = self.in_hook(hook, ask);
         self.end(hook, permit, now, watch.lap(), answer)
     }
