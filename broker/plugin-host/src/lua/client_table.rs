@@ -1,3 +1,4 @@
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 
 use foldhash::{HashMap, HashMapExt};
@@ -27,31 +28,37 @@ impl ClientTables {
     }
 
     /// The table that stands for `client`. Read-only, since it is shared by calls.
-    pub(super) fn table_of(&mut self, lua: &Lua, client: &dyn Client) -> Result<Table> {
+    pub(super) fn table_of(&mut self, lua: &Lua, client: &dyn Client) -> Result<&Table> {
         let key = client.session_key();
-        if let Some(known) = self.by_session.get(&key)
-            && known.is(client)
-        {
-            return Ok(known.table.clone());
-        }
-        if self.by_session.len() >= CLIENTS_MAX {
+        if self.by_session.len() >= CLIENTS_MAX && !self.by_session.contains_key(&key) {
             self.by_session.clear();
         }
-        let known = Known {
+        let known = match self.by_session.entry(key) {
+            Entry::Occupied(place) => {
+                let known = place.into_mut();
+                if !known.is(client) {
+                    *known = Known::new(lua, client)?;
+                }
+                known
+            }
+            Entry::Vacant(place) => place.insert(Known::new(lua, client)?),
+        };
+        Ok(&known.table)
+    }
+}
+
+impl Known {
+    fn new(lua: &Lua, client: &dyn Client) -> Result<Self> {
+        Ok(Self {
             client_id: client.client_id().into(),
             username: client.username().map(Box::from),
             principal: client.principal().map(Box::from),
             address: client.remote_addr(),
             transport: client.transport(),
             table: new_table(lua, client)?,
-        };
-        let table = known.table.clone();
-        self.by_session.insert(key, known);
-        Ok(table)
+        })
     }
-}
 
-impl Known {
     /// A session may come back by another connection, with another user.
     fn is(&self, client: &dyn Client) -> bool {
         self.address == client.remote_addr()

@@ -4,6 +4,7 @@
 //! them but what the host keeps. A script returns a table; its functions are the hooks.
 
 mod answer;
+mod bound;
 mod client_table;
 mod crypto;
 mod encodings;
@@ -19,6 +20,7 @@ mod script;
 mod state;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use crate::fault::Fault;
 use crate::instance::{Instance, Stage};

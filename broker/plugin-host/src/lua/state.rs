@@ -2,15 +2,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
-use mlua::{Function, Lua, Table, Value};
+use mlua::{FromLuaMulti, Function, Lua, Table, Value};
 use pintle_plugin_api::{
     Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
-    DeliverVerdict, Message, Origin, PublishVerdict, StampedEvent, SubscribeVerdict, Subscription,
+    DeliverVerdict, Message, Origin, PublishOutcome, PublishVerdict, StampedEvent,
+    SubscribeVerdict, Subscription,
 };
 
 use super::answer::{
     auth_step, auth_verdict, decision, deliver_verdict, publish_outcome, subscribe_verdict,
 };
+use super::bound::Bound;
 use super::client_table::ClientTables;
 use super::encodings::to_lua;
 use super::events::event_table;
@@ -21,6 +23,7 @@ use super::message_table::{message_table, subscription_table};
 use super::plugin::Program;
 use super::sandbox::{Call, compile, sandbox};
 use super::script::{HookFunction, ScriptHooks};
+use super::texts::Texts;
 use super::{crypto, encodings, host_functions, json};
 use crate::fault::Fault;
 use crate::ticker::ticks;
@@ -30,7 +33,9 @@ pub(super) struct LuaState {
     lua: Lua,
     call: Rc<Call>,
     pub(super) hooks: ScriptHooks,
+    bound: Bound,
     clients: ClientTables,
+    texts: Texts,
     /// Exchanges of enhanced authentication that wait for their clients.
     exchanges: HashMap<u64, Function>,
     host_calls_max: u32,
@@ -79,8 +84,16 @@ impl LuaState {
             return Err(Fault::late());
         }
         let (lua, hooks) = built?;
-        let clients = ClientTables::new();
-        Ok(Self { lua, call, hooks, clients, exchanges: HashMap::new(), host_calls_max })
+        Ok(Self {
+            bound: Bound::new(program.limits.memory_bytes_max),
+            clients: ClientTables::new(),
+            texts: checked(Texts::new(&lua))?,
+            exchanges: HashMap::new(),
+            lua,
+            call,
+            hooks,
+            host_calls_max,
+        })
     }
 
     /// Calls into the script with a deadline so many ticks from now.
@@ -98,7 +111,7 @@ impl LuaState {
     }
 
     fn client(&mut self, client: &dyn Client) -> Result<Table, Fault> {
-        checked(self.clients.table_of(&self.lua, client))
+        checked(self.clients.table_of(&self.lua, client).cloned())
     }
 
     pub(super) fn authenticate(
@@ -168,10 +181,14 @@ impl LuaState {
         client: &dyn Client,
         action: &Action<'_>,
     ) -> Result<Decision, Fault> {
-        let table = self.client(client)?;
-        let Some(hook) = &self.hooks.authorize else { return no_hook() };
-        let (value, hint): (Value, Option<Table>) = self.ask_about(hook, table, action)?;
-        decision(value, hint)
+        let Self { lua, hooks, clients, texts, bound, .. } = self;
+        let Some(hook) = &hooks.authorize else { return no_hook() };
+        let (value, hint): (Value, Option<Table>) =
+            ask_about(lua, *bound, hook, clients, texts, client, action)?;
+        match value {
+            Value::Nil => Ok(Decision::Next),
+            value => checked(bound.after(lua, || decision(value, hint)))?,
+        }
     }
 
     pub(super) fn explain(
@@ -179,36 +196,9 @@ impl LuaState {
         client: &dyn Client,
         action: &Action<'_>,
     ) -> Result<Option<String>, Fault> {
-        if self.hooks.explain.is_none() {
-            return Ok(None);
-        }
-        let table = self.client(client)?;
-        let Some(hook) = &self.hooks.explain else { return no_hook() };
-        self.ask_about(hook, table, action)
-    }
-
-    fn ask_about<R: mlua::FromLuaMulti>(
-        &self,
-        hook: &HookFunction,
-        client: Table,
-        action: &Action<'_>,
-    ) -> Result<R, Fault> {
-        let (name, topic) = match action {
-            Action::Publish(message) => ("publish", message.topic),
-            Action::Receive(message) => ("receive", message.topic),
-            Action::Will(message) => ("will", message.topic),
-            Action::Subscribe(subscription) => ("subscribe", subscription.filter.as_str()),
-        };
-        if !hook.wants(4) {
-            return checked(hook.function.call((client, name, topic)));
-        }
-        let message = match action {
-            Action::Publish(message) | Action::Receive(message) | Action::Will(message) => {
-                message_table(&self.lua, message, None)
-            }
-            Action::Subscribe(subscription) => subscription_table(&self.lua, subscription),
-        };
-        checked(hook.function.call((client, name, topic, checked(message)?)))
+        let Self { lua, hooks, clients, texts, bound, .. } = self;
+        let Some(hook) = &hooks.explain else { return Ok(None) };
+        ask_about(lua, *bound, hook, clients, texts, client, action)
     }
 
     pub(super) fn on_publish(
@@ -217,12 +207,17 @@ impl LuaState {
         client: Option<&dyn Client>,
         message: &Message<'_>,
     ) -> Result<PublishVerdict, Fault> {
-        let table = client.map(|client| self.client(client)).transpose()?;
-        let Some(hook) = &self.hooks.on_publish else { return no_hook() };
-        self.call.may_emit.set(true);
-        let answer = self.call_with_message(hook, table, Some(origin), message);
-        let emit = std::mem::take(&mut *self.call.emits.borrow_mut());
-        let outcome = publish_outcome(&self.lua, answer?)?;
+        let Self { lua, call, hooks, clients, texts, bound, .. } = self;
+        let Some(hook) = &hooks.on_publish else { return no_hook() };
+        call.may_emit.set(true);
+        let answer = call_with_message(lua, *bound, hook, texts, message, Some(origin), || {
+            client.map(|client| clients.table_of(lua, client)).transpose()
+        });
+        let emit = std::mem::take(&mut *call.emits.borrow_mut());
+        let outcome = match answer? {
+            Value::Nil => PublishOutcome::Pass,
+            answer => checked(bound.after(lua, || publish_outcome(lua, answer)))??,
+        };
         Ok(PublishVerdict { outcome, emit })
     }
 
@@ -231,30 +226,13 @@ impl LuaState {
         cohort: &str,
         message: &Message<'_>,
     ) -> Result<DeliverVerdict, Fault> {
-        let Some(hook) = &self.hooks.on_deliver else { return no_hook() };
-        let answer = self.call_with_message(hook, cohort, None, message)?;
-        deliver_verdict(&self.lua, answer)
-    }
-
-    /// The payload and what else there is are copied only for a function that has parameters for
-    /// them.
-    fn call_with_message(
-        &self,
-        hook: &HookFunction,
-        first: impl mlua::IntoLua,
-        origin: Option<Origin>,
-        message: &Message<'_>,
-    ) -> Result<Value, Fault> {
-        let topic = message.topic;
-        if !hook.wants(3) {
-            return checked(hook.function.call((first, topic)));
+        let Self { lua, hooks, texts, bound, .. } = self;
+        let Some(hook) = &hooks.on_deliver else { return no_hook() };
+        let first = || Ok(cohort);
+        match call_with_message(lua, *bound, hook, texts, message, None, first)? {
+            Value::Nil => Ok(DeliverVerdict::Pass),
+            answer => checked(bound.after(lua, || deliver_verdict(lua, answer)))?,
         }
-        let payload = checked(self.lua.create_string(message.payload))?;
-        if !hook.wants(4) {
-            return checked(hook.function.call((first, topic, payload)));
-        }
-        let rest = checked(message_table(&self.lua, message, origin))?;
-        checked(hook.function.call((first, topic, payload, rest)))
     }
 
     pub(super) fn on_subscribe(
@@ -324,4 +302,54 @@ impl LuaState {
             },
         }
     }
+}
+
+fn ask_about<R: FromLuaMulti>(
+    lua: &Lua,
+    bound: Bound,
+    hook: &HookFunction,
+    clients: &mut ClientTables,
+    texts: &mut Texts,
+    client: &dyn Client,
+    action: &Action<'_>,
+) -> Result<R, Fault> {
+    bound.around(lua, |bounded| {
+        let client = clients.table_of(lua, client)?;
+        let (name, topic) = texts.of_action(lua, action)?;
+        if !hook.wants(4) {
+            return hook.function.call((client, name, topic, bounded));
+        }
+        let message = match action {
+            Action::Publish(message) | Action::Receive(message) | Action::Will(message) => {
+                message_table(lua, message, None)?
+            }
+            Action::Subscribe(subscription) => subscription_table(lua, subscription)?,
+        };
+        hook.function.call((client, name, topic, message, bounded))
+    })
+}
+
+/// The payload and what else there is are copied only for a function that has parameters for them.
+fn call_with_message<F: mlua::IntoLua>(
+    lua: &Lua,
+    bound: Bound,
+    hook: &HookFunction,
+    texts: &mut Texts,
+    message: &Message<'_>,
+    origin: Option<Origin>,
+    first: impl FnOnce() -> mlua::Result<F>,
+) -> Result<Value, Fault> {
+    bound.around(lua, |bounded| {
+        let first = first()?;
+        let topic = texts.topic(lua, message.topic)?;
+        if !hook.wants(3) {
+            return hook.function.call((first, topic, bounded));
+        }
+        let payload = lua.create_string(message.payload)?;
+        if !hook.wants(4) {
+            return hook.function.call((first, topic, payload, bounded));
+        }
+        let rest = message_table(lua, message, origin)?;
+        hook.function.call((first, topic, payload, rest, bounded))
+    })
 }
