@@ -1,6 +1,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -24,21 +25,24 @@ struct Key {
 
 struct Entry {
     key: Arc<Key>,
-    /// `None` while it is in use.
-    value: Option<Box<dyn Any>>,
+    /// A [`Held`] of the owner's type.
+    held: Rc<dyn Any>,
 }
+
+/// `None` until it is made; borrowed while it is in use.
+struct Held<T>(RefCell<Option<T>>);
 
 /// Counts keys that were dropped, so that threads see when there is something to clear away.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-#[derive(Default)]
 struct Entries {
     list: Vec<Entry>,
     dropped_seen: u64,
 }
 
 thread_local! {
-    static ENTRIES: RefCell<Entries> = RefCell::default();
+    static ENTRIES: RefCell<Entries> =
+        const { RefCell::new(Entries { list: Vec::new(), dropped_seen: 0 }) };
 }
 
 impl<T: 'static> PerThread<T> {
@@ -50,25 +54,28 @@ impl<T: 'static> PerThread<T> {
     ///
     /// # Errors
     /// That of `build`; or the value is in use further up on this thread.
+    #[inline]
     pub(crate) fn with<R>(
         &self,
         build: impl FnOnce() -> Result<T, Fault>,
         ask: impl FnOnce(&mut T) -> R,
     ) -> Result<R, Fault> {
-        let mut value: Box<dyn Any> = match self.take()? {
-            Some(value) => value,
-            None => Box::new(build().inspect_err(|_| self.discard())?),
-        };
-        let Some(known) = value.downcast_mut::<T>() else {
+        let held = self.held();
+        let Some(Held(value)) = held.downcast_ref::<Held<T>>() else {
             return Err(Fault::new(ErrorKind::Internal, "a value of another type"));
         };
-        let answer = ask(known);
-        self.put_back(value);
-        Ok(answer)
+        let Ok(mut value) = value.try_borrow_mut() else {
+            return Err(Fault::new(ErrorKind::Internal, "it is called within itself"));
+        };
+        let value = match &mut *value {
+            Some(value) => value,
+            none => none.insert(build()?),
+        };
+        Ok(ask(value))
     }
 
-    /// Forgets this thread's value; also from within [`PerThread::with`] of it, as a value that is
-    /// gone when it should be put back is dropped then.
+    /// Forgets this thread's value; also from within [`PerThread::with`] of it, which drops it when
+    /// it is done.
     pub(crate) fn discard(&self) {
         let entry = ENTRIES.with_borrow_mut(|entries| {
             let at = entries.list.iter().position(|entry| Arc::ptr_eq(&entry.key, &self.key))?;
@@ -78,41 +85,22 @@ impl<T: 'static> PerThread<T> {
         drop(entry);
     }
 
-    /// The value, or `None` if there is none yet.
-    fn take(&self) -> Result<Option<Box<dyn Any>>, Fault> {
-        let swept;
-        let taken;
-        {
-            let mut entries = ENTRIES.take();
-            swept = entries.sweep();
-            taken = match entries.list.iter_mut().find(|one| Arc::ptr_eq(&one.key, &self.key)) {
-                Some(entry) => match entry.value.take() {
-                    Some(value) => Ok(Some(value)),
-                    None => Err(Fault::new(ErrorKind::Internal, "it is called within itself")),
-                },
-                None => {
-                    let key = Arc::clone(&self.key);
-                    entries.list.push(Entry { key, value: None });
-                    Ok(None)
-                }
+    /// The place of this thread's value.
+    #[inline]
+    fn held(&self) -> Rc<dyn Any> {
+        let (held, is_swept) = ENTRIES.with_borrow_mut(|entries| {
+            let is_swept = entries.dropped_seen == DROPPED.load(Ordering::Acquire);
+            let known = entries.list.iter().find(|one| Arc::ptr_eq(&one.key, &self.key));
+            let held = match known {
+                Some(entry) => Rc::clone(&entry.held),
+                None => entries.add(&self.key, Rc::new(Held::<T>(RefCell::default()))),
             };
-            ENTRIES.replace(entries);
-        }
-        drop(swept);
-        taken
-    }
-
-    fn put_back(&self, value: Box<dyn Any>) {
-        let left_over = ENTRIES.with_borrow_mut(|entries| {
-            match entries.list.iter_mut().find(|one| Arc::ptr_eq(&one.key, &self.key)) {
-                Some(entry) => {
-                    entry.value = Some(value);
-                    None
-                }
-                None => Some(value),
-            }
+            (held, is_swept)
         });
-        drop(left_over);
+        if !is_swept {
+            sweep();
+        }
+        held
     }
 }
 
@@ -124,16 +112,24 @@ impl<T> Drop for PerThread<T> {
 }
 
 impl Entries {
-    /// Takes out what belongs to keys that were dropped.
-    fn sweep(&mut self) -> Vec<Entry> {
-        let dropped = DROPPED.load(Ordering::Acquire);
-        if dropped == self.dropped_seen {
-            return Vec::new();
-        }
-        self.dropped_seen = dropped;
-        let is_gone = |entry: &mut Entry| entry.key.is_dropped.load(Ordering::Acquire);
-        self.list.extract_if(.., is_gone).collect()
+    #[cold]
+    fn add(&mut self, key: &Arc<Key>, held: Rc<dyn Any>) -> Rc<dyn Any> {
+        self.list.push(Entry { key: Arc::clone(key), held: Rc::clone(&held) });
+        held
     }
+}
+
+/// Clears away what belongs to keys that were dropped.
+#[cold]
+fn sweep() {
+    let dropped = DROPPED.load(Ordering::Acquire);
+    let swept: Vec<Entry> = ENTRIES.with_borrow_mut(|entries| {
+        entries.dropped_seen = dropped;
+        let is_gone = |entry: &mut Entry| entry.key.is_dropped.load(Ordering::Acquire);
+        entries.list.extract_if(.., is_gone).collect()
+    });
+    // Outside the borrow, as in `discard`.
+    drop(swept);
 }
 
 #[cfg(test)]

@@ -72,17 +72,17 @@ impl TickBudgets {
     }
 }
 
-/// A script under one configuration, with an instance wherever it is called.
+/// A script under one configuration, with an instance on each thread of its own.
 struct Generation {
+    number: u64,
     program: Arc<Program>,
-    on_workers: PerThread<LuaState>,
     beside: Service<LuaState>,
     /// One thread, so that an exchange finds the instance that it began with.
     exchanges: Arc<Service<LuaState>>,
 }
 
 impl Generation {
-    fn new(program: &Arc<Program>) -> Self {
+    fn new(number: u64, program: &Arc<Program>) -> Self {
         let limits = program.limits;
         let service = |threads_max| {
             let program = Arc::clone(program);
@@ -92,7 +92,7 @@ impl Generation {
             })
         };
         Self {
-            on_workers: PerThread::new(),
+            number,
             beside: service(limits.threads_max),
             exchanges: Arc::new(service(1)),
             program: Arc::clone(program),
@@ -100,10 +100,22 @@ impl Generation {
     }
 }
 
+/// An instance on a worker.
+struct OnWorker {
+    /// Of the configuration that it was made under.
+    generation: u64,
+    state: LuaState,
+}
+
 /// A plugin that is a Lua script.
 pub(super) struct LuaPlugin {
     about: Abilities,
     generation: ArcSwap<Generation>,
+    /// The present one's number: a worker looks at it with each call, and at the rest when it makes
+    /// an instance.
+    generation_number: AtomicU64,
+    on_workers: PerThread<OnWorker>,
+    deadlines: TickBudgets,
     next_exchange: AtomicU64,
     _ticker: Ticker,
 }
@@ -132,8 +144,15 @@ impl LuaPlugin {
         });
         let first = built(&program, program.deadlines.load)?;
         let about = first.hooks.abilities(&program.name);
-        let generation = ArcSwap::from_pointee(Generation::new(&program));
-        Ok(Self { about, generation, next_exchange: AtomicU64::new(0), _ticker: ticker })
+        Ok(Self {
+            about,
+            generation: ArcSwap::from_pointee(Generation::new(0, &program)),
+            generation_number: AtomicU64::new(0),
+            on_workers: PerThread::new(),
+            deadlines: program.deadlines,
+            next_exchange: AtomicU64::new(0),
+            _ticker: ticker,
+        })
     }
 
     /// Asks this thread's instance.
@@ -143,19 +162,30 @@ impl LuaPlugin {
         budget: impl FnOnce(&TickBudgets) -> u64,
         ask: impl FnOnce(&mut LuaState) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let generation = self.generation.load();
-        let program = &generation.program;
-        let answer = generation.on_workers.with(
-            || built(program, program.deadlines.load_on_worker),
-            |state| caught(|| state.within(budget(&program.deadlines), ask)).and_then(|it| it),
+        let generation = self.generation_number.load(Ordering::Acquire);
+        let answer = self.on_workers.with(
+            || self.on_worker(),
+            |instance| {
+                if instance.generation != generation {
+                    *instance = self.on_worker()?;
+                }
+                caught(|| instance.state.within(budget(&self.deadlines), ask)).and_then(|it| it)
+            },
         );
         let answer = answer.and_then(|answer| answer);
         if let Err(fault) = &answer
             && spoils(fault)
         {
-            generation.on_workers.discard();
+            self.on_workers.discard();
         }
         answer
+    }
+
+    #[cold]
+    fn on_worker(&self) -> Result<OnWorker, Fault> {
+        let generation = self.generation.load();
+        let state = built(&generation.program, self.deadlines.load_on_worker)?;
+        Ok(OnWorker { generation: generation.number, state })
     }
 
     /// Asks an instance on a thread of the plugin's own, and waits.
@@ -270,7 +300,9 @@ impl Instance for LuaPlugin {
             let what = "with these settings the script has other hooks: reload the plugin";
             return Err(SettingsError::new(what));
         }
-        self.generation.store(Arc::new(Generation::new(&program)));
+        let number = old.number + 1;
+        self.generation.store(Arc::new(Generation::new(number, &program)));
+        self.generation_number.store(number, Ordering::Release);
         Ok(())
     }
 
@@ -376,6 +408,6 @@ impl Instance for LuaPlugin {
     }
 
     fn renew(&self) {
-        self.generation.load().on_workers.discard();
+        self.on_workers.discard();
     }
 }
