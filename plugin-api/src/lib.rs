@@ -1,9 +1,14 @@
 //! The contract between Pintle and its plugins.
 //!
 //! A plugin implements [`Plugin`]: it names the hooks it wants in [`About`], and answers them. The
-//! same contract holds for plugins linked into the broker and for guests.
+//! same contract holds for plugins linked into the broker and for guests; [`export!`] makes a
+//! WebAssembly component of one.
 
 mod client;
+mod export;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod guest;
 mod host;
 mod message;
 mod plugin;

@@ -63,6 +63,9 @@ pub struct About {
     pub events: EventKinds,
     /// Names of the authentication methods it owns.
     pub auth_methods: &'static [&'static str],
+    /// Whether [`Plugin::on_publish`] and [`Plugin::on_deliver`] look at payloads. A component that
+    /// does not is not handed any, which spares a copy.
+    pub payload: bool,
     /// Keys of `config` that name files for the host to read and watch.
     pub files: &'static [&'static str],
     /// Keys of `config` that name files which may be missing.
@@ -78,9 +81,17 @@ impl About {
             hooks,
             events: EventKinds::NONE,
             auth_methods: &[],
+            payload: true,
             files: &[],
             optional_files: &[],
         }
+    }
+
+    /// The same for a plugin that does not look at payloads.
+    #[must_use]
+    pub const fn without_payload(mut self) -> Self {
+        self.payload = false;
+        self
     }
 }
 

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use super::bindings::exports::pintle::plugin::lifecycle;
+use super::bindings::pintle::plugin::config;
+use super::host::Broker;
+use super::{Component, Exported, events};
+use crate::{FileContent, Hooks, Plugin, Settings, SettingsError};
+
+impl<E: Exported> lifecycle::Guest for Component<E> {
+    fn describe() -> lifecycle::About {
+        let about = E::guest().plugin.about();
+        lifecycle::About {
+            name: about.name.to_owned(),
+            version: about.version.to_owned(),
+            hooks: flags(about.hooks),
+            events: events::names(about.events),
+            auth_methods: owned(about.auth_methods),
+            payload: about.payload,
+            files: owned(about.files),
+            optional_files: owned(about.optional_files),
+        }
+    }
+
+    fn init() -> Result<(), lifecycle::SettingsError> {
+        let plugin = &E::guest().plugin;
+        let about = plugin.about();
+        let settings = settings(about.files.iter().chain(about.optional_files))?;
+        plugin.configure(&settings)?;
+        plugin.start(Arc::new(Broker));
+        Ok(())
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn settings<'a>(keys: impl Iterator<Item = &'a &'a str>) -> Result<Settings, SettingsError> {
+    let config = serde_json::from_slice(config::get().as_bytes())
+        .map_err(|error| SettingsError::new(format!("the configuration is no JSON: {error}")))?;
+    let mut settings = Settings { config, ..Settings::default() };
+    for key in keys {
+        if let Some(file) = config::file(key) {
+            let file = FileContent { path: file.path.into(), bytes: file.bytes };
+            settings.files.insert((*key).to_owned(), file);
+        }
+    }
+    Ok(settings)
+}
+
+fn flags(hooks: Hooks) -> lifecycle::Hooks {
+    let all = [
+        (Hooks::AUTHENTICATE, lifecycle::Hooks::AUTHENTICATE),
+        (Hooks::ENHANCED_AUTH, lifecycle::Hooks::ENHANCED_AUTH),
+        (Hooks::AUTHORIZE, lifecycle::Hooks::AUTHORIZE),
+        (Hooks::PUBLISH, lifecycle::Hooks::PUBLISH),
+        (Hooks::SUBSCRIBE, lifecycle::Hooks::SUBSCRIBE),
+        (Hooks::UNSUBSCRIBE, lifecycle::Hooks::UNSUBSCRIBE),
+        (Hooks::DELIVER, lifecycle::Hooks::DELIVER),
+        (Hooks::EVENTS, lifecycle::Hooks::EVENTS),
+        (Hooks::TIMER, lifecycle::Hooks::TIMER),
+        (Hooks::COMMAND, lifecycle::Hooks::COMMAND),
+    ];
+    let named = all.into_iter().filter(|(ours, _)| hooks.contains(*ours));
+    named.fold(lifecycle::Hooks::empty(), |set, (_, flag)| set | flag)
+}
+
+impl From<SettingsError> for lifecycle::SettingsError {
+    fn from(error: SettingsError) -> Self {
+        let path = error.path.map(|path| path.display().to_string());
+        Self { path, line: error.line, what: error.what }
+    }
+}
