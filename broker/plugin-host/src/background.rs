@@ -7,6 +7,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
+use crate::commit_queue::Commit;
 use crate::core::Core;
 use crate::event_queue::Batch;
 use crate::hook::Hook;
@@ -31,7 +32,8 @@ pub(crate) async fn run(
         let slots = tables.borrow_and_update().slots.clone();
         attended.retain(|slot| slots.iter().any(|other| Arc::ptr_eq(slot, other)));
         for slot in slots {
-            let has_work = slot.has(Hooks::EVENTS) || slot.has(Hooks::TIMER);
+            let kinds = [Hooks::EVENTS, Hooks::TIMER, Hooks::OBSERVE];
+            let has_work = kinds.into_iter().any(|kind| slot.has(kind));
             if has_work && !attended.iter().any(|other| Arc::ptr_eq(&slot, other)) {
                 tasks.spawn(attend(Arc::clone(&shared), Arc::clone(&slot)));
                 attended.push(slot);
@@ -58,7 +60,8 @@ async fn attend(shared: Arc<Shared>, slot: Arc<Slot>) {
         let timers = &slot.state.timers;
         let due = if is_retired { Vec::new() } else { timers.take_due(Instant::now()) };
         let batch = slot.events.take();
-        if due.is_empty() && batch.is_none() {
+        let commit = slot.state.commits.take();
+        if due.is_empty() && batch.is_none() && commit.is_none() {
             if is_retired {
                 return;
             }
@@ -72,7 +75,12 @@ async fn attend(shared: Arc<Shared>, slot: Arc<Slot>) {
             continue;
         }
         let (shared, slot) = (Arc::clone(&shared), Arc::clone(&slot));
-        let told = spawn_blocking(move || tell(&shared, &slot, &due, batch));
+        let told = spawn_blocking(move || {
+            tell(&shared, &slot, &due, batch);
+            if let Some(commit) = commit {
+                tell_of_commit(&shared, &slot, &commit);
+            }
+        });
         let _ = told.await;
     }
 }
@@ -95,6 +103,17 @@ fn tell(shared: &Shared, slot: &Slot, due: &[String], batch: Option<Batch>) {
     });
     if told.is_err() {
         slot.events.lose(&batch);
+    }
+}
+
+fn tell_of_commit(shared: &Shared, slot: &Slot, commit: &Commit) {
+    let mut watch = Stopwatch::start();
+    let told = slot.call(Hook::Commit, shared.now(), &mut watch, |instance| {
+        instance.on_commit(commit.number, &commit.ops, commit.lost)?;
+        Ok((Answered::Done, ()))
+    });
+    if told.is_err() {
+        slot.state.commits.lose(commit);
     }
 }
 

@@ -44,6 +44,16 @@ impl Core {
         Self { interest, cohorts, shared, slots, chains }
     }
 
+    /// The plugin that is the store.
+    pub(crate) fn store(&self) -> Option<&Arc<Slot>> {
+        self.slots.iter().find(|slot| slot.has(Hook::Store.flag()))
+    }
+
+    /// The plugins that are told what was stored.
+    pub(crate) fn observers(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.slots.iter().filter(|slot| slot.has(Hook::Commit.flag()))
+    }
+
     pub(crate) fn slot_named(&self, name: &str) -> Option<&Arc<Slot>> {
         self.slots.iter().find(|slot| &*slot.state.name == name)
     }

@@ -85,6 +85,38 @@ pub enum LoadError {
         /// The other one.
         second: String,
     },
+    /// Two plugins want to be the store.
+    #[error("plugins `{first}` and `{second}` both are a store, and there can be one")]
+    TwoStores {
+        /// The plugin named first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// The store of a running broker would go.
+    #[error(
+        "plugin `{plugin}` is the store: it can be replaced, and not be taken out while the broker runs"
+    )]
+    StoreInUse {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// A store came to a broker that runs without one.
+    #[error(
+        "plugin `{plugin}` is a store: the broker has to begin with it; add it to the configuration"
+    )]
+    StoreTooLate {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// A new generation of the store can not take over.
+    #[error("plugin `{plugin}`, which is the store, can not be replaced: {why}")]
+    StoreStays {
+        /// The plugin's name.
+        plugin: String,
+        /// What failed.
+        why: String,
+    },
     /// A plugin does not take its settings.
     #[error("plugin `{plugin}`: {error}")]
     Settings {

@@ -27,11 +27,15 @@ pub enum Hook {
     Timer,
     /// `on_command`.
     Command,
+    /// `store_apply` and the others of a store.
+    Store,
+    /// `on_commit`.
+    Commit,
 }
 
 impl Hook {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Authenticate,
         Self::EnhancedAuth,
         Self::Authorize,
@@ -43,6 +47,8 @@ impl Hook {
         Self::Events,
         Self::Timer,
         Self::Command,
+        Self::Store,
+        Self::Commit,
     ];
 
     /// Its name in figures and logs, which is that of the plugin's method.
@@ -59,6 +65,8 @@ impl Hook {
             Self::Events => "on_events",
             Self::Timer => "on_timer",
             Self::Command => "on_command",
+            Self::Store => "store",
+            Self::Commit => "on_commit",
         }
     }
 
@@ -75,12 +83,14 @@ impl Hook {
             Self::Events => Hooks::EVENTS,
             Self::Timer => Hooks::TIMER,
             Self::Command => Hooks::COMMAND,
+            Self::Store => Hooks::STORE,
+            Self::Commit => Hooks::OBSERVE,
         }
     }
 
     /// Whether the engine's own thread makes the call.
     pub(crate) const fn is_on_worker(self) -> bool {
-        !matches!(self, Self::Events | Self::Timer | Self::Command)
+        !matches!(self, Self::Events | Self::Timer | Self::Command | Self::Store | Self::Commit)
     }
 }
 

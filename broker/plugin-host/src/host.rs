@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use pintle_plugin_api::{Settings, SettingsError};
-use pintle_ports::{Action, Broker, Hooks, Identity};
+use pintle_ports::{Action, Broker, Hooks, Identity, Store};
 use tokio::sync::watch;
 use tracing::error;
 
@@ -20,6 +20,7 @@ use crate::load::{Listing, load, slot_of, table};
 use crate::meter::Answered;
 use crate::plugin_handle::PluginHandle;
 use crate::plugin_metrics::PluginMetric;
+use crate::plugin_store::{PluginStore, hand_over};
 use crate::roster::{Entry, Roster};
 use crate::shared::Shared;
 use crate::slot::{PluginStats, Slot, Stopwatch};
@@ -129,6 +130,14 @@ impl PluginHost {
     /// [`PluginHost::shutdown`] or when the host is dropped.
     pub fn run(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         background::run(Arc::clone(&self.shared), self.table.subscribe(), self.stop.subscribe())
+    }
+
+    /// The plugin that is the store, whichever generation of it is in force; `None` if there is
+    /// none, and no plugin that is told what is stored. To be opened before
+    /// [`PluginHost::connect_broker`], and asked off the workers.
+    pub fn store(&self) -> Option<Arc<dyn Store>> {
+        let store = PluginStore::of(&self.shared, self.table.subscribe())?;
+        Some(Arc::new(store))
     }
 
     /// Ends [`PluginHost::run`] and lets go of the broker. The hooks still answer.
@@ -284,10 +293,12 @@ impl PluginHost {
         let mut changed = roster.clone();
         make(&mut changed)?;
         let core = Arc::new(table(&self.shared, &changed, Listing::Lenient)?);
+        let is_started = self.is_started.load(Ordering::Acquire);
+        let _store_rests = hand_over(&self.shared, &old, &core, is_started)?;
         *roster = changed;
         drop(roster);
         let is_in = |slots: &[Arc<Slot>], one| slots.iter().any(|slot| Arc::ptr_eq(slot, one));
-        if self.is_started.load(Ordering::Acquire) {
+        if is_started {
             for slot in core.slots.iter().filter(|slot| !is_in(&old.slots, slot)) {
                 self.start(slot);
             }

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use pintle_plugin_api::{
     Action, Answer, AuthExchange, AuthStep, AuthVerdict, Client, Credentials, Decision,
     DeliverVerdict, EventKinds, Hooks, Host, Message, Origin, Plugin, PublishVerdict, Settings,
-    SettingsError, StampedEvent, SubscribeVerdict, Subscription,
+    SettingsError, Space, StampedEvent, StoreEntry, StoreError, StoreOp, SubscribeVerdict,
+    Subscription,
 };
 use tokio::sync::oneshot;
 
@@ -51,6 +52,13 @@ pub(crate) enum Reply<T> {
 pub(crate) trait Exchange: Send {
     /// The client's next Authentication Data.
     fn step(&mut self, data: Option<&[u8]>) -> Result<AuthStep, Fault>;
+}
+
+/// What a store says, which is no fault of its plugin.
+pub(crate) type StoreAnswer<T = ()> = Result<T, StoreError>;
+
+fn no_store<T>() -> Result<T, Fault> {
+    Err(Fault::invalid("it has no store"))
 }
 
 /// What stands in a slot: it answers the hooks, or fails in a way that can be counted.
@@ -106,6 +114,39 @@ pub(crate) trait Instance: Send + Sync {
         command: &str,
         args: &str,
     ) -> Result<Result<String, String>, Fault>;
+
+    fn store_open(&self) -> Result<StoreAnswer, Fault> {
+        no_store()
+    }
+
+    fn store_apply(&self, ops: &Arc<[StoreOp]>) -> Result<StoreAnswer, Fault> {
+        let _ = ops;
+        no_store()
+    }
+
+    fn store_scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
+        let _ = (space, prefix, after, limit);
+        no_store()
+    }
+
+    fn store_flush(&self) -> Result<StoreAnswer, Fault> {
+        no_store()
+    }
+
+    fn store_close(&self) -> Result<StoreAnswer, Fault> {
+        no_store()
+    }
+
+    fn on_commit(&self, commit: u64, ops: &Arc<[StoreOp]>, lost: u64) -> Result<(), Fault> {
+        let _ = (commit, ops, lost);
+        Err(Fault::invalid("it has no on_commit"))
+    }
 
     /// Makes what is kept between calls afresh, before a call that tries whether it works again.
     fn renew(&self) {}
@@ -227,5 +268,35 @@ impl Instance for Native {
         args: &str,
     ) -> Result<Result<String, String>, Fault> {
         caught(|| self.plugin.on_command(principal, command, args))
+    }
+
+    fn store_open(&self) -> Result<StoreAnswer, Fault> {
+        caught(|| self.plugin.store_open())
+    }
+
+    fn store_apply(&self, ops: &Arc<[StoreOp]>) -> Result<StoreAnswer, Fault> {
+        caught(|| self.plugin.store_apply(ops))
+    }
+
+    fn store_scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
+        caught(|| self.plugin.store_scan(space, prefix, after, limit))
+    }
+
+    fn store_flush(&self) -> Result<StoreAnswer, Fault> {
+        caught(|| self.plugin.store_flush())
+    }
+
+    fn store_close(&self) -> Result<StoreAnswer, Fault> {
+        caught(|| self.plugin.store_close())
+    }
+
+    fn on_commit(&self, commit: u64, ops: &Arc<[StoreOp]>, lost: u64) -> Result<(), Fault> {
+        caught(|| self.plugin.on_commit(commit, ops, lost))
     }
 }

@@ -59,6 +59,7 @@ pub(crate) fn table(
 ) -> Result<Core, LoadError> {
     let slots = roster.slots();
     check_auth_methods(&slots)?;
+    check_one_store(&slots)?;
     let order = &roster.order;
     let chain = |key, hook, listed: &Option<Vec<String>>| match listing {
         Listing::Strict => chain(key, hook, listed, &slots),
@@ -212,6 +213,17 @@ fn check_policy(slot: &Slot) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+fn check_one_store(slots: &[Arc<Slot>]) -> Result<(), LoadError> {
+    let mut stores = slots.iter().filter(|slot| slot.has(Hook::Store.flag()));
+    match (stores.next(), stores.next()) {
+        (Some(first), Some(second)) => Err(LoadError::TwoStores {
+            first: first.state.name.to_string(),
+            second: second.state.name.to_string(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_auth_methods(slots: &[Arc<Slot>]) -> Result<(), LoadError> {

@@ -7,6 +7,7 @@ use pintle_ports::PluginId;
 use tokio::sync::Notify;
 
 use crate::attributes::Attributes;
+use crate::commit_queue::CommitQueue;
 use crate::decision_cache::DecisionCache;
 use crate::kv_store::KvStore;
 use crate::log_gate::LogGate;
@@ -30,6 +31,8 @@ pub(crate) struct PluginState {
     pub(crate) decisions: DecisionCache,
     pub(crate) kept: Arc<Keepsakes>,
     pub(crate) log: LogGate,
+    /// What it has yet to be told of the store.
+    pub(crate) commits: CommitQueue,
     pub(crate) retained_grant: TopicSet,
     /// The hooks it has, once that is known.
     hooks: AtomicU64,
@@ -66,6 +69,7 @@ impl PluginState {
             retained_grant: rights.retained,
             kept,
             log: LogGate::default(),
+            commits: CommitQueue::default(),
             timers: Timers::default(),
             work: Notify::new(),
             generation: AtomicU64::new(1),

@@ -18,6 +18,7 @@ use crate::error::LoadError;
 use crate::kv_store::snapshot_path;
 use crate::plugin_metrics::PluginMetric;
 use crate::plugin_state::Keepsakes;
+use crate::plugin_store::StoreGate;
 use crate::spec::{ChainSpec, PluginSpec};
 
 /// What outlives a table of plugins: the broker, the clock, and what waits to be done.
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     /// The number of the cohort that was named last; never given twice.
     pub(crate) last_cohort: Arc<AtomicU32>,
     data_dir: Option<PathBuf>,
+    /// Whether there is a store, or somebody who is told what is stored, which is settled once.
+    pub(crate) store: StoreGate,
     /// Held while snapshots are written.
     saving: Mutex<()>,
     keepsakes: Mutex<BTreeMap<String, Kept>>,
@@ -108,6 +111,21 @@ impl Shared {
         }
     }
 
+    /// Writes what one plugin has kept.
+    ///
+    /// # Errors
+    /// If it can not be written.
+    pub(crate) fn save_keepsakes_of(&self, plugin: &str) -> io::Result<()> {
+        let found = self
+            .keepsakes
+            .lock()
+            .get(plugin)
+            .and_then(|kept| Some((Arc::clone(&kept.keepsakes), kept.snapshot.clone()?)));
+        let Some((keepsakes, path)) = found else { return Ok(()) };
+        let _one_at_a_time = self.saving.lock();
+        keepsakes.kv.save(&path)
+    }
+
     /// The figures that plugins keep.
     pub(crate) fn plugin_metrics(&self) -> Vec<PluginMetric> {
         let all = self.keepsakes.lock();
@@ -131,6 +149,7 @@ impl Shared {
             cohorts_max: spec.cohorts_max,
             last_cohort: Arc::default(),
             data_dir: spec.data_dir.clone(),
+            store: StoreGate::default(),
             saving: Mutex::default(),
             keepsakes: Mutex::default(),
             generation: AtomicU64::new(next_generation()),

@@ -152,6 +152,10 @@ pub struct Budgets {
     pub timer: Duration,
     /// `on_command`.
     pub command: Duration,
+    /// One call of a store.
+    pub store: Duration,
+    /// A batch of `on_commit`.
+    pub commit: Duration,
 }
 
 impl Default for Budgets {
@@ -166,6 +170,8 @@ impl Default for Budgets {
             events: Duration::from_secs(1),
             timer: Duration::from_secs(1),
             command: Duration::from_secs(1),
+            store: Duration::from_secs(5),
+            commit: Duration::from_secs(1),
         }
     }
 }
@@ -182,6 +188,8 @@ impl Budgets {
             Hook::Events => self.events,
             Hook::Timer => self.timer,
             Hook::Command => self.command,
+            Hook::Store => self.store,
+            Hook::Commit => self.commit,
         }
     }
 }

@@ -38,6 +38,8 @@ fn read_budgets(section: &mut Section<'_>, ours: &Budgets) -> Budgets {
         events: section.span_or("events", ours.events),
         timer: section.span_or("timer", ours.timer),
         command: section.span_or("command", ours.command),
+        store: section.span_or("store", ours.store),
+        commit: section.span_or("commit", ours.commit),
     }
 }
 
@@ -78,6 +80,8 @@ impl PluginConfig {
             ("events", Hook::Events, budgets.events),
             ("timer", Hook::Timer, budgets.timer),
             ("command", Hook::Command, budgets.command),
+            ("store", Hook::Store, budgets.store),
+            ("commit", Hook::Commit, budgets.commit),
         ];
         let asked = spans.into_iter().filter(|(_, hook, _)| hooks.contains(hook));
         lines.extend(asked.map(|(key, _, span)| format!("{key} = {}", Span(span))));
