@@ -1,7 +1,10 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use pintle_mqtt::{Publication, Publish, ReasonCode, Run};
-use pintle_ports::{Action, HookPath, Identity, MessageFrame, PublishVerdict, Verdict};
+use pintle_ports::{
+    Action, HookPath, Identity, MessageFrame, PublishRuling, PublishVerdict, Verdict,
+};
 
 use crate::carry::carry;
 use crate::session::SessionRef;
@@ -56,25 +59,76 @@ pub(crate) fn admit_permitted(worker: &Worker, source: &Source<'_>, run: Run<'_>
         let matched = carry(worker, source, &mut Authorized(publication));
         return Admission::Accepted { matched };
     }
-    let mut last = Admission::Accepted { matched: false };
-    for (publish, frame) in run.iter() {
-        last = transform(worker, source, Run::new(publish, run.layout(), frame, 1));
-    }
-    last
+    transform(worker, source, run)
 }
 
-/// One message through the `on_publish` chain.
+/// The messages of a run through the `on_publish` chain, one by one; none behind one with which the
+/// connection ended. Those that pass as they are stay together.
 fn transform(worker: &Worker, source: &Source<'_>, run: Run<'_>) -> Admission {
     let who = source.who.map(|who| &**who);
-    let ruling = worker.hooks().on_publish(source.path, who, run.head(), worker.now);
-    let admission = match ruling.verdict {
+    let mut last = Admission::Accepted { matched: false };
+    let mut passed = Passed::default();
+    let mut seen = 0;
+    let epoch = source.session.map(|session| (session, session.epoch()));
+    for (publish, frame) in run.iter() {
+        if seen > 0 && epoch.is_some_and(|(session, epoch)| !session.is_current(epoch)) {
+            break;
+        }
+        let ruling = worker.hooks().on_publish(source.path, who, &publish, worker.now);
+        let before = seen;
+        seen += frame.len();
+        if ruling.verdict == PublishVerdict::Pass && ruling.emits.is_empty() {
+            passed.add(publish, before..seen);
+            continue;
+        }
+        passed.carry(worker, source, &run);
+        last = obey(worker, source, Run::new(publish, run.layout(), frame, 1), &ruling);
+        if matches!(last, Admission::Disconnect(_)) {
+            return last;
+        }
+    }
+    passed.carry(worker, source, &run).unwrap_or(last)
+}
+
+/// Messages of a run, one behind the other, that nobody changed.
+#[derive(Default)]
+struct Passed<'a> {
+    head: Option<Publish<'a>>,
+    bytes: Range<usize>,
+    count: u32,
+}
+
+impl<'a> Passed<'a> {
+    fn add(&mut self, publish: Publish<'a>, bytes: Range<usize>) {
+        let start = match self.head {
+            Some(_) => self.bytes.start,
+            None => bytes.start,
+        };
+        self.head.get_or_insert(publish);
+        self.bytes = start..bytes.end;
+        self.count += 1;
+    }
+
+    /// Sends them on their way, if there are any.
+    fn carry(&mut self, worker: &Worker, source: &Source<'_>, of: &Run<'a>) -> Option<Admission> {
+        let Self { head, bytes, count } = std::mem::take(self);
+        let frames = of.frames().get(bytes)?;
+        let publication = Publication::new(Run::new(head?, of.layout(), frames, count), worker.now);
+        let matched = carry(worker, source, &mut Authorized(publication));
+        Some(Admission::Accepted { matched })
+    }
+}
+
+/// Does with one message as the chain says.
+fn obey(worker: &Worker, source: &Source<'_>, run: Run<'_>, ruling: &PublishRuling) -> Admission {
+    let admission = match &ruling.verdict {
         PublishVerdict::Pass => {
             let publication = Publication::new(run, worker.now);
             Admission::Accepted { matched: carry(worker, source, &mut Authorized(publication)) }
         }
-        PublishVerdict::Rewrite(frame) => admit_rewritten(worker, source, &run, &frame),
+        PublishVerdict::Rewrite(frame) => admit_rewritten(worker, source, &run, frame),
         PublishVerdict::Drop => Admission::Accepted { matched: true },
-        PublishVerdict::Reject(reason) => Admission::Refused(reason),
+        PublishVerdict::Reject(reason) => Admission::Refused(*reason),
     };
     for (frame, path) in &ruling.emits {
         if let Ok(run) = frame.as_run() {

@@ -97,7 +97,8 @@ impl Connection {
     }
 
     /// The run that begins with `head`: as many packets behind it as differ in nothing but payload
-    /// and Packet Identifier. Where a hook is to see each message, it is one.
+    /// and Packet Identifier. Where a hook is to see each message, it is one: at QoS above 0 each is
+    /// answered for itself, and of retained ones a hook may read the last.
     pub(crate) fn extend_run<'a>(
         &self,
         worker: &Worker,
@@ -110,9 +111,10 @@ impl Connection {
         let packet_bytes_max = self.terms.packet_bytes_max;
         let topic = head.topic;
         let (mut used, mut count) = (frame.bytes.len(), 1);
-        let is_seen_by_hooks = worker.interest().publish
+        let is_one = worker.interest().publish
+            && (head.flags.qos > QoS::AtMostOnce || head.flags.retain)
             && topic.is_some_and(|topic| worker.hooks().wants_publish(topic));
-        if !head.properties.is_empty() || is_seen_by_hooks {
+        if !head.properties.is_empty() || is_one {
             return Ok((Run::new(head, layout, frame.bytes, 1), used));
         }
         let qos = head.flags.qos;

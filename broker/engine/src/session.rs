@@ -118,6 +118,11 @@ impl Session {
         self.current.load(Ordering::Acquire) == epoch.0
     }
 
+    /// Of the connection that has it, or of none.
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.current.load(Ordering::Acquire))
+    }
+
     /// Cuts the connection off the session: its link, and what it had still to be sent.
     pub(crate) fn detach(&self, state: &mut SessionState) -> Option<(Arc<dyn Link>, Vec<u8>)> {
         let link = state.link.take()?;

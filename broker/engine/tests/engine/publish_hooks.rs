@@ -1,5 +1,7 @@
 use pintle_mqtt::ReasonCode;
-use pintle_ports::{Action, HookPath, PluginId, PublishRuling, PublishVerdict, Ruling};
+use pintle_ports::{
+    Action, EventKind, HookPath, PluginId, PublishRuling, PublishVerdict, Ruling, Verdict,
+};
 
 use crate::broker_port::message;
 use crate::draft::publish;
@@ -21,6 +23,60 @@ fn a_hook_sees_each_message_of_a_read_and_each_gets_its_own_answer() {
     client.gets(&["PUBACK 1", rejected, "PUBACK 3", "PUBACK 4", "PUBACK 5"]);
     b.client("s").receives(&["1", "2", "3"]);
     assert_eq!(b.hooks.calls_of("on_publish"), 5);
+}
+
+#[test]
+fn what_a_hook_makes_of_some_messages_of_a_run_leaves_the_others_and_their_order() {
+    let hooks = TestHooks::none().on_publish(|path, original| {
+        let verdict = match original.payload {
+            b"no" => PublishVerdict::Reject(ReasonCode::PayloadFormatInvalid),
+            b"hush" => PublishVerdict::Drop,
+            b"x" => PublishVerdict::Rewrite(message(publish("t", "y"))),
+            _ => PublishVerdict::Pass,
+        };
+        let by = HookPath::Plugin { plugin: PluginId(1), hops: 1 };
+        let emits = match (path, original.payload) {
+            (HookPath::Client, b"two") => vec![(message(publish("t", "beside two")), by)],
+            _ => Vec::new(),
+        };
+        PublishRuling { verdict, emits }
+    });
+    let mut b = Scenario::with(hooks);
+    b.client("s").subscribes("t");
+    let all = ["1", "2", "x", "3", "no", "hush", "x", "two", "4", "5"];
+    b.client("p").publishes_at_once(&all.map(|payload| publish("t", payload)));
+    b.client("s").receives(&["1", "2", "y", "3", "y", "two", "beside two", "4", "5"]);
+    assert_eq!(b.hooks.calls_of("on_publish t"), 11);
+}
+
+#[test]
+fn nothing_behind_a_message_that_ends_the_connection_is_seen() {
+    let hooks = TestHooks::none()
+        .authorizing(|_, action| match action {
+            Action::Publish(publish) if publish.topic.unwrap().as_str() == "secret" => {
+                Ruling { verdict: Verdict::Disconnect(ReasonCode::NotAuthorized), ..Ruling::ALLOW }
+            }
+            _ => Ruling::ALLOW,
+        })
+        .on_publish(|_, original| match original.payload {
+            b"x" => verdict(PublishVerdict::Rewrite(message(publish("secret", "x")))),
+            _ => pass(),
+        });
+    let mut b = Scenario::with(hooks);
+    b.client("s").subscribes("t");
+    b.client("p").publishes_at_once(&["1", "x", "2"].map(|payload| publish("t", payload)));
+    b.client("p").is_closed_with("DISCONNECT NotAuthorized");
+    b.client("s").receives(&["1"]);
+    assert_eq!(b.hooks.calls_of("on_publish"), 2);
+}
+
+#[test]
+fn a_hook_sees_a_retained_message_before_the_next_is_retained() {
+    let mut b =
+        Scenario::with(TestHooks::none().on_publish(|_, _| pass()).told(&[EventKind::RetainedSet]));
+    let drafts = ["1", "2"].map(|payload| publish("t", payload).retained());
+    b.client("p").publishes_at_once(&drafts);
+    assert_eq!(b.hooks.calls(), ["on_publish t 1", "event", "on_publish t 2", "event"]);
 }
 
 #[test]
