@@ -220,7 +220,7 @@ pub trait Host: Send + Sync {
     /// A value that all instances of this plugin share.
     ///
     /// # Errors
-    /// `NotGranted` without the `kv` grant; `Invalid` for a key that is empty or over 256 bytes.
+    /// `NotGranted` without the `kv` grant; `Invalid` for a key that is empty or over 256 KiB.
     fn kv_get(&self, key: &str) -> Result<Option<Vec<u8>>, HostError> {
         let _ = key;
         Err(not_offered())

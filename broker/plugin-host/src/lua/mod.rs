@@ -18,6 +18,7 @@ mod plugin;
 mod sandbox;
 mod script;
 mod state;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod texts;

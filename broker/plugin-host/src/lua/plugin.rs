@@ -5,15 +5,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use pintle_plugin_api::{
     Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
-    DeliverVerdict, Host, Message, Origin, PublishVerdict, Settings, SettingsError, StampedEvent,
-    SubscribeVerdict, Subscription,
+    DeliverVerdict, Host, Message, Origin, PublishVerdict, Settings, SettingsError, Space,
+    StampedEvent, StoreEntry, StoreOp, SubscribeVerdict, Subscription,
 };
 
 use super::log_rate::LogRate;
 use super::state::LuaState;
+use super::storage::{ScanCall, StoreCall};
 use crate::code::ScriptLimits;
 use crate::fault::{ErrorKind, Fault, caught};
-use crate::instance::{Abilities, Exchange, Instance, Reply, Stage};
+use crate::instance::{Abilities, Exchange, Instance, Reply, Stage, StoreAnswer};
 use crate::per_thread::PerThread;
 use crate::service::{After, Service, ServiceBounds};
 use crate::spec::Budgets;
@@ -48,6 +49,8 @@ pub(super) struct TickBudgets {
     events: u64,
     timer: u64,
     command: u64,
+    store: u64,
+    commit: u64,
 }
 
 /// A script that was loaded before has no reason to take longer on a worker; if it does, its breaker
@@ -68,6 +71,8 @@ impl TickBudgets {
             events: ticks_of(budgets.events),
             timer: ticks_of(budgets.timer),
             command: ticks_of(budgets.command),
+            store: ticks_of(budgets.store),
+            commit: ticks_of(budgets.commit),
         }
     }
 }
@@ -79,6 +84,8 @@ struct Generation {
     beside: Service<LuaState>,
     /// One thread, so that an exchange finds the instance that it began with.
     exchanges: Arc<Service<LuaState>>,
+    /// One thread, so that batches stay in their order.
+    store: Service<LuaState>,
 }
 
 impl Generation {
@@ -95,6 +102,7 @@ impl Generation {
             number,
             beside: service(limits.threads_max),
             exchanges: Arc::new(service(1)),
+            store: service(1),
             program: Arc::clone(program),
         }
     }
@@ -186,6 +194,15 @@ impl LuaPlugin {
         let generation = self.generation.load();
         let state = built(&generation.program, self.deadlines.load_on_worker)?;
         Ok(OnWorker { generation: generation.number, state })
+    }
+
+    /// Asks the instance that is the store, and waits.
+    fn ask_store<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut LuaState) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let budget = self.deadlines.store;
+        self.generation.load().store.call(move |state| judged(state.within(budget, ask)))
     }
 
     /// Asks an instance on a thread of the plugin's own, and waits.
@@ -405,6 +422,41 @@ impl Instance for LuaPlugin {
         self.ask_beside(budget, move |state| {
             state.on_command(principal.as_deref(), &command, &args)
         })
+    }
+
+    fn store_open(&self) -> Result<StoreAnswer, Fault> {
+        self.ask_store(|state| state.store(&StoreCall::Open))
+    }
+
+    fn store_apply(&self, ops: &Arc<[StoreOp]>) -> Result<StoreAnswer, Fault> {
+        let call = StoreCall::Apply(Arc::clone(ops));
+        self.ask_store(move |state| state.store(&call))
+    }
+
+    fn store_scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
+        let (prefix, after) = (prefix.to_vec(), after.map(<[u8]>::to_vec));
+        let scan = ScanCall { space, prefix, after, limit };
+        self.ask_store(move |state| state.store_scan(&scan))
+    }
+
+    fn store_flush(&self) -> Result<StoreAnswer, Fault> {
+        self.ask_store(|state| state.store(&StoreCall::Flush))
+    }
+
+    fn store_close(&self) -> Result<StoreAnswer, Fault> {
+        self.ask_store(|state| state.store(&StoreCall::Close))
+    }
+
+    fn on_commit(&self, commit: u64, ops: &Arc<[StoreOp]>, lost: u64) -> Result<(), Fault> {
+        let ops = Arc::clone(ops);
+        let budget = self.deadlines.commit;
+        self.ask_beside(budget, move |state| state.on_commit(commit, &ops, lost))
     }
 
     fn renew(&self) {

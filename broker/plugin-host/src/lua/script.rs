@@ -35,6 +35,12 @@ pub(super) struct ScriptHooks {
     pub(super) on_events: Option<HookFunction>,
     pub(super) on_timer: Option<HookFunction>,
     pub(super) on_command: Option<HookFunction>,
+    pub(super) store_open: Option<HookFunction>,
+    pub(super) store_apply: Option<HookFunction>,
+    pub(super) store_scan: Option<HookFunction>,
+    pub(super) store_flush: Option<HookFunction>,
+    pub(super) store_close: Option<HookFunction>,
+    pub(super) on_commit: Option<HookFunction>,
     name: Option<String>,
     version: Option<String>,
     events: EventKinds,
@@ -42,7 +48,7 @@ pub(super) struct ScriptHooks {
 }
 
 /// Every function that a script may have.
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 18] = [
     "authenticate",
     "auth_begin",
     "authorize",
@@ -55,6 +61,12 @@ const FUNCTIONS: [&str; 12] = [
     "on_events",
     "on_timer",
     "on_command",
+    "store_open",
+    "store_apply",
+    "store_scan",
+    "store_flush",
+    "store_close",
+    "on_commit",
 ];
 
 impl ScriptHooks {
@@ -85,6 +97,12 @@ impl ScriptHooks {
             on_events: named("on_events")?,
             on_timer: named("on_timer")?,
             on_command: named("on_command")?,
+            store_open: named("store_open")?,
+            store_apply: named("store_apply")?,
+            store_scan: named("store_scan")?,
+            store_flush: named("store_flush")?,
+            store_close: named("store_close")?,
+            on_commit: named("on_commit")?,
             name: field(file, &table, "name")?,
             version: field(file, &table, "version")?,
             events: kinds_of(&events)
@@ -109,6 +127,15 @@ impl ScriptHooks {
         if self.cohort.is_some() != self.on_deliver.is_some() {
             return fault("cohort and on_deliver belong together: cohort(client) names the group");
         }
+        let beside = [&self.store_open, &self.store_scan, &self.store_flush, &self.store_close];
+        let is_store = self.store_apply.is_some();
+        if self.store_scan.is_some() != is_store
+            || !is_store && beside.iter().any(|it| it.is_some())
+        {
+            return fault(
+                "a store needs both store_apply(ops) and store_scan(space, prefix, after, limit)",
+            );
+        }
         if self.hooks() == Hooks::NONE {
             return fault(
                 "the table has no hooks, as in `function P.on_publish(client, topic, payload)`",
@@ -129,6 +156,8 @@ impl ScriptHooks {
             (&self.on_events, Hooks::EVENTS),
             (&self.on_timer, Hooks::TIMER),
             (&self.on_command, Hooks::COMMAND),
+            (&self.store_apply, Hooks::STORE),
+            (&self.on_commit, Hooks::OBSERVE),
         ];
         let there = all.into_iter().filter(|(function, _)| function.is_some());
         there.fold(Hooks::NONE, |hooks, (_, hook)| hooks.and(hook))

@@ -110,6 +110,10 @@ impl LuaState {
         answer
     }
 
+    pub(super) fn lua(&self) -> &Lua {
+        &self.lua
+    }
+
     fn client(&mut self, client: &dyn Client) -> Result<Table, Fault> {
         checked(self.clients.table_of(&self.lua, client).cloned())
     }
