@@ -129,6 +129,11 @@ impl Engine {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// The time as it was told last; up to one tick old.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.last_tick.load(Ordering::Relaxed))
+    }
+
     /// What any thread may count; the server counts its sockets here. All that the broker counts
     /// is in [`Broker::stats`].
     pub fn counters(&self) -> &Counters {

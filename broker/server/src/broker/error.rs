@@ -2,6 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use pintle_plugin_host::LoadError;
+use pintle_ports::StoreError;
 use thiserror::Error;
 
 use crate::admin::AdminError;
@@ -44,6 +45,9 @@ pub enum StartError {
     /// The admin interface has no place to answer at.
     #[error("{0}")]
     Admin(#[from] AdminError),
+    /// The plugin that is the store can not be opened or read.
+    #[error("cannot take up what is stored: {0}")]
+    Store(#[from] StoreError),
     /// The system has no threads or descriptors left.
     #[error("cannot start the broker's threads: {0}")]
     Threads(#[from] io::Error),
@@ -79,13 +83,18 @@ pub(crate) fn load_problem(config: &Config, error: &LoadError) -> ConfigError {
         | LoadError::InvalidFilter { plugin, .. }
         | LoadError::Code { plugin, .. }
         | LoadError::Case { plugin, .. }
+        | LoadError::StoreInUse { plugin }
+        | LoadError::StoreTooLate { plugin }
+        | LoadError::StoreStays { plugin, .. }
         | LoadError::NothingBefore { plugin } => origin_of(plugin),
         LoadError::DuplicateName { name }
         | LoadError::UnknownInOrder { name, .. }
         | LoadError::HooklessInOrder { name, .. }
         | LoadError::TwiceInOrder { name, .. }
         | LoadError::MissingInOrder { name, .. } => origin_of(name),
-        LoadError::MethodTwice { second, .. } => origin_of(second),
+        LoadError::MethodTwice { second, .. } | LoadError::TwoStores { second, .. } => {
+            origin_of(second)
+        }
         LoadError::TooMany { .. } | LoadError::NoSuchPlugin { .. } => None,
     };
     Problem { origin, key: String::new(), what: error.to_string() }.into()

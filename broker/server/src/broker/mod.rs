@@ -12,13 +12,14 @@ mod refusal;
 mod reload;
 mod running;
 mod saved_plugin;
+mod store_writer;
 
 use std::io;
 use std::sync::Arc;
 use std::thread;
 
 use parking_lot::Mutex;
-use pintle_engine::Engine;
+use pintle_engine::{Engine, Restored};
 use pintle_plugin_api::Plugin;
 use pintle_plugin_host::{ChainSpec, PluginHost, PluginSpec};
 use pintle_ports::Broker as BrokerPort;
@@ -46,6 +47,7 @@ use crate::telemetry::Telemetry;
 use controls::Current;
 use listen::start_listening;
 use plugins::Plugins;
+use store_writer::StoreWriter;
 
 /// The way to a running broker: [`Broker::builder`].
 #[derive(Debug)]
@@ -122,6 +124,7 @@ impl Builder {
         let (host, plugins) = load_plugins(&config, &self.plugins, &runtime)?;
         config.check_anonymity(host.has_authenticator())?;
         let engine = Engine::new(config.limits.engine.clone(), host.hooks());
+        let store = start_store(&engine, &host, &config)?;
         let net = Net::start(Arc::clone(&engine), net_settings(&config))?;
         report(&config, host.has_authenticator());
         host.connect_broker(Arc::clone(&engine) as Arc<dyn BrokerPort>);
@@ -150,8 +153,10 @@ impl Builder {
                     }
                 });
             })?;
-        info!("State is kept in memory for now and is lost at exit.");
-        Ok(Running { net: Some(net), controls, control: Some(control), admin })
+        if store.is_none() {
+            info!("State is kept in memory and is lost at exit: no plugin is a store.");
+        }
+        Ok(Running { net: Some(net), store, controls, control: Some(control), admin })
     }
 
     fn take_config(&mut self) -> Result<Config, StartError> {
@@ -224,6 +229,19 @@ fn load_plugins(
     let _inside = runtime.enter();
     let host = PluginHost::load(spec).map_err(|error| load_problem(config, &error))?;
     Ok((Arc::new(host), Plugins { configured, ..Plugins::default() }))
+}
+
+/// Takes up what the plugin that is the store has, before anybody can connect.
+fn start_store(
+    engine: &Arc<Engine>,
+    host: &PluginHost,
+    config: &Config,
+) -> Result<Option<StoreWriter>, StartError> {
+    let Some(store) = host.store() else { return Ok(None) };
+    let (writer, found) = StoreWriter::start(engine, store, config.limits.store_lag_max)?;
+    let Restored { sessions, subscriptions, messages, retained, broken } = found;
+    info!(sessions, subscriptions, messages, retained, broken, "The store is open.");
+    Ok(Some(writer))
 }
 
 fn net_settings(config: &Config) -> NetSettings {

@@ -140,6 +140,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ),
         ("limits.connections_max", old_limits.connections_max == new_limits.connections_max),
         ("limits.handshake_secs", old_limits.handshake_timeout == new_limits.handshake_timeout),
+        ("limits.store_lag_max", old_limits.store_lag_max == new_limits.store_lag_max),
         ("log.format", old.log.format == new.log.format),
         ("log.file", old.log.file == new.log.file),
         ("[hooks]", old.hooks == new.hooks),

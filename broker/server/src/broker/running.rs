@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::controls::Controls;
+use super::store_writer::StoreWriter;
 use super::{Listening, ReloadError, Reloaded};
 use crate::admin::{AdminPlace, SocketFile};
 use crate::net::Net;
@@ -14,6 +15,7 @@ use crate::net::Net;
 /// A broker that serves. Dropping it ends it without leave-taking; [`Running::shutdown`] is kinder.
 pub struct Running {
     pub(super) net: Option<Net>,
+    pub(super) store: Option<StoreWriter>,
     pub(super) controls: Arc<Controls>,
     pub(super) control: Option<JoinHandle<()>>,
     pub(super) admin: AdminPlace,
@@ -93,6 +95,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.net.take());
+        // Nothing changes any more; the last of it is stored while there are plugins.
+        drop(self.store.take());
         self.controls.host.shutdown();
         if let Some(control) = self.control.take() {
             // A plugin that panicked there has been logged where it did.

@@ -21,6 +21,8 @@ pub struct Limits {
     pub connections_per_address_max: u32,
     /// How long TLS, the WebSocket upgrade and CONNECT may take.
     pub handshake_timeout: Duration,
+    /// How long a change may wait for the store before messages of QoS 1 and 2 are refused.
+    pub store_lag_max: Duration,
 }
 
 pub(super) fn read(mut section: Section<'_>) -> Limits {
@@ -74,6 +76,7 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
             0..=u32::MAX,
         ),
         handshake_timeout: section.span_or("handshake_secs", Duration::from_secs(10)),
+        store_lag_max: section.span_or("store_lag_max", Duration::from_secs(5)),
     };
     section.finish();
     limits
