@@ -45,6 +45,7 @@ mod meter;
 mod on_deliver;
 mod on_publish;
 mod on_subscribe;
+mod pace;
 mod per_thread;
 mod plugin_handle;
 mod plugin_metrics;

@@ -1,4 +1,5 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pintle_mqtt::Timestamp;
@@ -6,6 +7,8 @@ use pintle_mqtt::Timestamp;
 use crate::breaker::{Breaker, BreakerState, Permit};
 use crate::fault::ErrorKind;
 use crate::hook::Hook;
+use crate::pace::Pace;
+use crate::share::SHORT;
 
 /// What a plugin answered, as the figures tell answers apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,25 +69,33 @@ pub struct HookStats {
     pub errors: Vec<(ErrorKind, u64)>,
     /// Calls that took longer than their budget.
     pub late: u64,
-    /// Nanoseconds in all calls together.
+    /// Nanoseconds in all calls together. Of a script's short calls at least one in sixteen is timed,
+    /// and stands for those between.
     pub total_ns: u64,
-    /// Nanoseconds of the slowest call.
+    /// Nanoseconds of the slowest call that was timed.
     pub max_ns: u64,
     /// Whether it is called.
     pub breaker: BreakerState,
 }
 
-/// Counts the calls of one hook of one plugin. A cache line pair of its own, so that hooks do not
-/// slow each other down.
+/// Counts the calls of one hook of one plugin.
 #[derive(Debug, Default)]
-#[repr(align(128))]
 pub(crate) struct Meter {
     breaker: Breaker,
+    errors: [ErrorCount; ErrorKind::ALL.len()],
+    counts: [Counts; COUNTS],
+}
+
+/// What calls on some threads come to. A cache line pair of its own, so that neither hooks nor
+/// threads slow each other down.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Counts {
     total_ns: AtomicU64,
     max_ns: AtomicU64,
     late: AtomicU64,
     verdicts: [AtomicU64; Answered::ALL.len()],
-    errors: [ErrorCount; ErrorKind::ALL.len()],
+    pub(crate) pace: Pace,
 }
 
 #[derive(Debug, Default)]
@@ -94,30 +105,68 @@ struct ErrorCount {
 }
 
 const LOG_INTERVAL_MS: u64 = 10_000;
+/// Threads beyond it count together with others.
+const COUNTS: usize = 8;
 
-impl Meter {
-    pub(crate) fn breaker(&self) -> &Breaker {
-        &self.breaker
+thread_local! {
+    static PLACE: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Which of the counts are this thread's.
+#[inline]
+fn place() -> usize {
+    match PLACE.get() {
+        usize::MAX => new_place(),
+        place => place,
     }
+}
 
+#[cold]
+fn new_place() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let place = NEXT.fetch_add(1, Ordering::Relaxed) % COUNTS;
+    PLACE.set(place);
+    place
+}
+
+impl Counts {
     #[inline]
-    pub(crate) fn succeeded(&self, permit: Permit, answered: Answered) {
+    pub(crate) fn answered(&self, answered: Answered) {
         if let Some(count) = self.verdicts.get(answered as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        self.breaker.succeeded(permit);
     }
 
+    /// Counts the time of a call that stands for `calls` in all, the others of which were short.
     #[inline]
-    pub(crate) fn took(&self, took: Duration, budget: Duration) {
-        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.total_ns.fetch_add(ns, Ordering::Relaxed);
+    pub(crate) fn took(&self, took: Duration, calls: u32, budget: Duration) {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let others = ns(took.min(SHORT)) * u64::from(calls - 1);
+        let ns = ns(took);
+        self.total_ns.fetch_add(ns + others, Ordering::Relaxed);
         if ns > self.max_ns.load(Ordering::Relaxed) {
             self.max_ns.fetch_max(ns, Ordering::Relaxed);
         }
         if took > budget {
             self.late.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Meter {
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// This thread's counts.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "a place is below the number of counts")]
+    pub(crate) fn here(&self) -> &Counts {
+        &self.counts[place() % COUNTS]
+    }
+
+    fn sum(&self, of: impl Fn(&Counts) -> &AtomicU64) -> u64 {
+        self.counts.iter().map(|counts| of(counts).load(Ordering::Relaxed)).sum()
     }
 
     /// Counts an error, and says how many there were of its kind if it is time to log one.
@@ -151,27 +200,30 @@ impl Meter {
     }
 
     fn calls(&self) -> u64 {
-        let answered: u64 = self.verdicts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
-        answered + self.errors()
+        let answered = self.counts.iter().flat_map(|counts| &counts.verdicts);
+        answered.map(|count| count.load(Ordering::Relaxed)).sum::<u64>() + self.errors()
     }
 
     pub(crate) fn stats(&self, hook: Hook, now: Timestamp) -> HookStats {
-        let verdicts = Answered::ALL.iter().zip(&self.verdicts);
+        let mut verdicts = Answered::ALL.map(|answered| (answered.name(), 0));
+        for counts in &self.counts {
+            for ((_, sum), count) in verdicts.iter_mut().zip(&counts.verdicts) {
+                *sum += count.load(Ordering::Relaxed);
+            }
+        }
+        let max_ns = self.counts.iter().map(|counts| counts.max_ns.load(Ordering::Relaxed));
         let errors = ErrorKind::ALL.iter().zip(&self.errors);
         HookStats {
             hook,
             calls: self.calls(),
-            verdicts: verdicts
-                .map(|(answered, count)| (answered.name(), count.load(Ordering::Relaxed)))
-                .filter(|(_, count)| *count > 0)
-                .collect(),
+            verdicts: verdicts.into_iter().filter(|(_, count)| *count > 0).collect(),
             errors: errors
                 .map(|(kind, error)| (*kind, error.count.load(Ordering::Relaxed)))
                 .filter(|(_, count)| *count > 0)
                 .collect(),
-            late: self.late.load(Ordering::Relaxed),
-            total_ns: self.total_ns.load(Ordering::Relaxed),
-            max_ns: self.max_ns.load(Ordering::Relaxed),
+            late: self.sum(|counts| &counts.late),
+            total_ns: self.sum(|counts| &counts.total_ns),
+            max_ns: max_ns.max().unwrap_or_default(),
             breaker: self.breaker.state(now),
         }
     }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use pintle_mqtt::Timestamp;
 
+use crate::ticker::TICK;
+
 /// Calls up to this long are what a plugin is there for, and are not counted.
-const SHORT: Duration = Duration::from_micros(50);
+pub(crate) const SHORT: Duration = Duration::from_micros(50);
 /// A plugin's share is one of this.
 const WINDOW: Duration = Duration::from_secs(1);
 /// What long calls may take of each window on each worker: 20 %.
@@ -52,11 +54,12 @@ impl WorkerShare {
         })
     }
 
-    /// Counts a call on this thread.
+    /// Counts a call on this thread, which stands for `calls` in all. The others may have been as
+    /// long, but for what would have been seen by a tick.
     #[inline]
-    pub(crate) fn count(&self, took: Duration, now: Timestamp) {
+    pub(crate) fn count(&self, took: Duration, calls: u32, now: Timestamp) {
         if took > SHORT {
-            self.count_long(took, now);
+            self.count_long(took + took.min(TICK) * (calls - 1), now);
         }
     }
 
@@ -92,11 +95,11 @@ mod tests {
         let share = WorkerShare::new();
         for call in 0..100 {
             assert!(!share.is_used_up(at(call)), "{call}");
-            share.count(Duration::from_millis(2), at(call));
+            share.count(Duration::from_millis(2), 1, at(call));
         }
         assert!(share.is_used_up(at(999)));
         assert!(!share.is_used_up(at(1000)));
-        share.count(Duration::from_millis(2), at(1000));
+        share.count(Duration::from_millis(2), 1, at(1000));
         assert!(!share.is_used_up(at(1001)));
     }
 
@@ -104,16 +107,27 @@ mod tests {
     fn short_calls_are_not_counted() {
         let share = WorkerShare::new();
         for _ in 0..100_000 {
-            share.count(Duration::from_micros(50), at(0));
+            share.count(Duration::from_micros(50), 16, at(0));
         }
         assert!(!share.is_used_up(at(0)));
     }
 
     #[test]
+    fn a_long_call_counts_for_those_that_were_not_timed_up_to_a_tick_each() {
+        let (short, long) = (WorkerShare::new(), WorkerShare::new());
+        short.count(Duration::from_micros(500), 16, at(0));
+        long.count(Duration::from_millis(180), 16, at(0));
+        assert!(!short.is_used_up(at(1)) && !long.is_used_up(at(1)));
+        short.count(Duration::from_millis(192), 1, at(0));
+        long.count(Duration::from_millis(5), 1, at(0));
+        assert!(short.is_used_up(at(1)) && long.is_used_up(at(1)));
+    }
+
+    #[test]
     fn one_plugin_does_not_use_the_share_of_another() {
         let (one, other) = (WorkerShare::new(), WorkerShare::new());
-        one.count(Duration::from_millis(200), at(0));
-        other.count(Duration::from_millis(1), at(0));
+        one.count(Duration::from_millis(200), 1, at(0));
+        other.count(Duration::from_millis(1), 1, at(0));
         assert!(one.is_used_up(at(1)));
         assert!(!other.is_used_up(at(1)));
     }

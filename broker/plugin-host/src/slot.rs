@@ -12,17 +12,18 @@ use crate::event_queue::EventQueue;
 use crate::fault::{ErrorKind, Fault};
 use crate::hook::Hook;
 use crate::instance::{Abilities, Instance};
-use crate::meter::{Answered, HookStats, Meter};
+use crate::meter::{Answered, Counts, HookStats, Meter};
 use crate::plugin_state::PluginState;
-use crate::share::WorkerShare;
+use crate::share::{SHORT, WorkerShare};
 use crate::spec::{Budgets, ErrorPolicy};
+use crate::ticker::{TICK, ticks};
 use crate::topic_set::TopicSet;
 
 /// A place in the table: an instance and everything that is kept about it outside of it.
 pub(crate) struct Slot {
     pub(crate) state: Arc<PluginState>,
-    /// Of its code: `native`, `lua`, `wasm`.
-    pub(crate) kind: &'static str,
+    /// Whether its calls are bounded in time, and the ticker thus runs.
+    is_script: bool,
     pub(crate) instance: Box<dyn Instance>,
     pub(crate) topics: TopicSet,
     pub(crate) on_error: ErrorPolicy,
@@ -70,6 +71,12 @@ impl Stopwatch {
         }
     }
 
+    /// The next lap begins when it is run again.
+    #[inline]
+    fn stop(&mut self) {
+        self.0 = None;
+    }
+
     /// The time since the start or the lap before.
     #[inline]
     pub(crate) fn lap(&mut self) -> Duration {
@@ -93,7 +100,7 @@ impl Slot {
         parts.state.has_hooks(parts.instance.about().hooks);
         Self {
             state: parts.state,
-            kind: parts.kind,
+            is_script: parts.kind != "native",
             instance: parts.instance,
             topics: parts.topics,
             on_error: parts.on_error,
@@ -145,10 +152,62 @@ impl Slot {
         watch: &mut Stopwatch,
         ask: impl FnOnce(&dyn Instance) -> Result<(Answered, T), Fault>,
     ) -> Result<T, Fault> {
+        if hook.is_on_worker() && self.share.is_used_up(now) {
+            let fault = Fault::new(ErrorKind::Share, "it has used its share of the worker's time");
+            self.note(hook, None, now, &fault);
+            return Err(fault);
+        }
         let permit = self.begin(hook, now)?;
-        watch.run();
-        let answer = self.in_hook(hook, ask);
-        self.end(hook, permit, now, watch.lap(), answer)
+        let counts = self.meter(hook).here();
+        if !(self.is_script && hook.is_on_worker()) {
+            watch.run();
+            let answer = self.in_hook(hook, ask);
+            counts.took(watch.lap(), 1, self.budgets.of(hook));
+            return self.count(hook, permit, now, answer);
+        }
+        let answer = match counts.pace.begin() {
+            Some(calls) => {
+                watch.run();
+                let answer = self.in_hook(hook, ask);
+                self.count_timed(hook, counts, watch.lap(), calls, now);
+                answer
+            }
+            None => {
+                watch.stop();
+                let began = ticks();
+                let answer = self.in_hook(hook, ask);
+                let passed = ticks() - began;
+                if passed > 0 {
+                    self.count_ticks(hook, counts, passed, now);
+                }
+                answer
+            }
+        };
+        self.count(hook, permit, now, answer)
+    }
+
+    #[inline]
+    fn count_timed(&self, hook: Hook, counts: &Counts, took: Duration, calls: u32, now: Timestamp) {
+        counts.took(took, calls, self.budgets.of(hook));
+        self.share.count(took, calls, now);
+        if took > SHORT {
+            counts.pace.was_long();
+        } else {
+            counts.pace.was_short();
+        }
+    }
+
+    /// Counts the time of a call during which this many ticks passed, and that was not timed: it took
+    /// at least what is between them.
+    #[cold]
+    fn count_ticks(&self, hook: Hook, counts: &Counts, passed: u64, now: Timestamp) {
+        let ticks = u32::try_from(passed - 1).unwrap_or(u32::MAX);
+        let took = TICK.saturating_mul(ticks);
+        if took > SHORT {
+            counts.took(took, 1, self.budgets.of(hook));
+            self.share.count(took, 1, now);
+        }
+        counts.pace.was_long();
     }
 
     /// The bare call. `ask` does not panic: instances catch what their code lets loose.
@@ -160,17 +219,12 @@ impl Slot {
         answer
     }
 
-    /// Asks whether a call may be made: the plugin's share of the worker, then the breaker.
+    /// Asks the breaker whether a call may be made.
     ///
     /// # Errors
     /// It may not; counted and logged.
     #[inline]
     pub(crate) fn begin(&self, hook: Hook, now: Timestamp) -> Result<Permit, Fault> {
-        if hook.is_on_worker() && self.share.is_used_up(now) {
-            let fault = Fault::new(ErrorKind::Share, "it has used its share of the worker's time");
-            self.note(hook, None, now, &fault);
-            return Err(fault);
-        }
         match self.meter(hook).breaker().admit(now) {
             Some(permit) => {
                 if permit.is_trial() {
@@ -186,11 +240,10 @@ impl Slot {
         }
     }
 
-    /// Counts a call that was begun.
+    /// Counts a call that was begun, and waited for.
     ///
     /// # Errors
     /// That of `answer`.
-    #[inline]
     pub(crate) fn end<T>(
         &self,
         hook: Hook,
@@ -199,14 +252,23 @@ impl Slot {
         took: Duration,
         answer: Result<(Answered, T), Fault>,
     ) -> Result<T, Fault> {
-        let meter = self.meter(hook);
-        meter.took(took, self.budgets.of(hook));
-        if hook.is_on_worker() && self.kind != "native" {
-            self.share.count(took, now);
-        }
+        self.meter(hook).here().took(took, 1, self.budgets.of(hook));
+        self.count(hook, permit, now, answer)
+    }
+
+    #[inline]
+    fn count<T>(
+        &self,
+        hook: Hook,
+        permit: Permit,
+        now: Timestamp,
+        answer: Result<(Answered, T), Fault>,
+    ) -> Result<T, Fault> {
         match answer {
             Ok((answered, value)) => {
-                meter.succeeded(permit, answered);
+                let meter = self.meter(hook);
+                meter.here().answered(answered);
+                meter.breaker().succeeded(permit);
                 Ok(value)
             }
             Err(fault) => {
