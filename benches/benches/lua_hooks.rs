@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pintle_mqtt::{Properties, ProtocolVersion, Publish, PublishFlags, QoS, Timestamp, TopicName};
@@ -13,11 +14,15 @@ use pintle_plugin_api::{
     Plugin, PublishOutcome, PublishVerdict,
 };
 use pintle_plugin_host::{
-    ChainSpec, Code, ErrorPolicy, PluginHost, PluginSpec, PublishErrorPolicy, Script, no_hooks,
+    Budgets, ChainSpec, Code, ErrorPolicy, PluginHost, PluginSpec, PublishErrorPolicy, Script,
+    no_hooks,
 };
 use pintle_ports::{Action, HookPath, Hooks, Identity, Transport};
 
 const TOPIC: &str = "sensors/kitchen/temperature";
+
+/// A machine that has much to do does not make an answer late.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Goes on, so that calls during which the machine did something else do not use up the plugin's
 /// share of one second for good.
@@ -29,7 +34,7 @@ struct Clock {
 impl Clock {
     fn now(&self) -> Timestamp {
         self.calls.set(self.calls.get() + 1);
-        Timestamp::from_millis(1_000 + self.calls.get() / 1_000)
+        Timestamp::from_millis(1_000 + self.calls.get() / 100)
     }
 }
 
@@ -79,6 +84,7 @@ fn hooks_of(code: Code, topics: &[&str]) -> Arc<dyn Hooks> {
             publish: Some(PublishErrorPolicy::Reject),
             ..ErrorPolicy::default()
         },
+        budgets: Budgets { authorize: LONG, publish: LONG, ..Budgets::default() },
         topics: topics.iter().map(|&filter| filter.to_owned()).collect(),
         ..PluginSpec::of("bench", code)
     };
