@@ -48,7 +48,7 @@ const PASS_TOPIC: &str = "return { on_publish = function(client, topic) end }";
 const PASS_PAYLOAD: &str = "return { on_publish = function(client, topic, payload) end }";
 const PASS_MESSAGE: &str = "return { on_publish = function(client, topic, payload, message) end }";
 const REWRITE: &str = "return { on_publish = function(client, topic, payload)
-    return string.rep('y', 240) .. string.sub(payload, 1, 16)
+    return string.upper(payload)
 end }";
 const REWRITE_TABLE: &str = "return { on_publish = function(client, topic, payload)
     return broker.rewrite { payload = payload, topic = 'made/topic' }

@@ -25,20 +25,12 @@ impl Core {
         if let Some(rules) = who.rules() {
             tally.add(vote_of_rules(rules.as_any().downcast_ref(), action));
         }
-        if tally.is_open() && !self.chains.authorize.is_empty() {
-            let mut watch = Stopwatch::default();
-            let asked = as_api_action(action, |seen| {
-                let asked = Asked { who, action, seen, now };
-                for slot in &self.chains.authorize {
-                    tally.add(slot.vote(&asked, &mut watch));
-                    if !tally.is_open() {
-                        break;
-                    }
-                }
-            });
-            if asked.is_none() {
-                tally.add(denial("a message without a topic", now));
+        let mut watch = Stopwatch::default();
+        for slot in &self.chains.authorize {
+            if !tally.is_open() {
+                break;
             }
+            tally.add(slot.vote(who, action, now, &mut watch));
         }
         tally.ruling(now)
     }
@@ -54,12 +46,25 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Slot {
-    fn vote(&self, asked: &Asked<'_>, watch: &mut Stopwatch) -> Vote {
-        let Asked { who, action, now, .. } = *asked;
+    fn vote(
+        &self,
+        who: &Identity,
+        action: Action<'_>,
+        now: Timestamp,
+        watch: &mut Stopwatch,
+    ) -> Vote {
         let generation = self.state.generation.load(Ordering::Acquire);
         if let Some(vote) = self.state.decisions.find(who, action, generation, now) {
             return vote;
         }
+        let asked = as_api_action(action, |seen| {
+            self.new_vote(&Asked { who, action, seen, now }, generation, watch)
+        });
+        asked.unwrap_or_else(|| denial("a message without a topic", now))
+    }
+
+    fn new_vote(&self, asked: &Asked<'_>, generation: u64, watch: &mut Stopwatch) -> Vote {
+        let Asked { who, action, now, .. } = *asked;
         let vote = self.call(Hook::Authorize, now, watch, |instance| {
             let decision = instance.authorize(&ClientView(who), asked.seen)?;
             let vote = self.vote_of(instance, &decision, asked)?;

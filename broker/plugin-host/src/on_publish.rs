@@ -116,8 +116,16 @@ impl Slot {
         let turn = self.call(Hook::Publish, passage.now, watch, |instance| {
             let client = client.as_ref().map(|client| client as &dyn Client);
             let origin = origin_of(passage.path);
-            let verdict = as_api_message(publish, |seen| instance.on_publish(origin, client, seen));
-            checked(verdict.unwrap_or_else(no_topic)?, publish, passage.bytes_max)
+            let turn =
+                as_api_message(publish, |seen| match instance.on_publish(origin, client, seen) {
+                    Ok(PublishVerdict { outcome: PublishOutcome::Pass, ref emit })
+                        if emit.is_empty() =>
+                    {
+                        Ok((Answered::Pass, Turn { outcome: Outcome::Pass, emits: Vec::new() }))
+                    }
+                    verdict => checked(verdict?, publish, passage.bytes_max),
+                });
+            turn.unwrap_or_else(no_topic)
         });
         match turn {
             Ok(turn) => {

@@ -13,11 +13,19 @@ pub(super) fn message_table(
     table.raw_set("qos", qos_number(message.qos))?;
     table.raw_set("retain", message.retain)?;
     table.raw_set("size", message.payload.len())?;
-    table.raw_set("origin", origin.map(origin_name))?;
-    table.raw_set("expiry", message.expiry_secs)?;
     table.raw_set("utf8", message.payload_is_utf8)?;
-    table.raw_set("content_type", message.content_type)?;
-    table.raw_set("response_topic", message.response_topic)?;
+    if let Some(origin) = origin {
+        table.raw_set("origin", origin_name(origin))?;
+    }
+    if let Some(secs) = message.expiry_secs {
+        table.raw_set("expiry", secs)?;
+    }
+    if let Some(text) = message.content_type {
+        table.raw_set("content_type", text)?;
+    }
+    if let Some(text) = message.response_topic {
+        table.raw_set("response_topic", text)?;
+    }
     if let Some(data) = message.correlation_data {
         table.raw_set("correlation_data", lua.create_string(data)?)?;
     }

@@ -375,7 +375,11 @@ impl Instance for LuaPlugin {
         client: Option<&dyn Client>,
         message: &Message<'_>,
     ) -> Result<PublishVerdict, Fault> {
-        self.ask(|budgets| budgets.publish, |state| state.on_publish(origin, client, message))
+        let ask = |state: &mut LuaState| state.on_publish(origin, client, message);
+        Ok(match self.ask(|budgets| budgets.publish, ask)? {
+            Some(verdict) => *verdict,
+            None => PublishVerdict::default(),
+        })
     }
 
     fn on_subscribe(

@@ -205,12 +205,14 @@ impl LuaState {
         ask_about(lua, *bound, hook, clients, texts, client, action)
     }
 
+    /// `None` if it passes as it is, and nothing is emitted beside it. A verdict is long, and would be
+    /// moved from one caller to the next.
     pub(super) fn on_publish(
         &mut self,
         origin: Origin,
         client: Option<&dyn Client>,
         message: &Message<'_>,
-    ) -> Result<PublishVerdict, Fault> {
+    ) -> Result<Option<Box<PublishVerdict>>, Fault> {
         let Self { lua, call, hooks, clients, texts, bound, .. } = self;
         let Some(hook) = &hooks.on_publish else { return no_hook() };
         call.may_emit.set(true);
@@ -219,10 +221,11 @@ impl LuaState {
         });
         let emit = std::mem::take(&mut *call.emits.borrow_mut());
         let outcome = match answer? {
+            Value::Nil if emit.is_empty() => return Ok(None),
             Value::Nil => PublishOutcome::Pass,
             answer => checked(bound.after(lua, || publish_outcome(lua, answer)))??,
         };
-        Ok(PublishVerdict { outcome, emit })
+        Ok(Some(Box::new(PublishVerdict { outcome, emit })))
     }
 
     pub(super) fn on_deliver(
@@ -290,6 +293,7 @@ impl LuaState {
         args: &str,
     ) -> Result<Result<String, String>, Fault> {
         let Some(hook) = &self.hooks.on_command else { return no_hook() };
+        let args = if args.trim().is_empty() { "null" } else { args };
         let args: serde_json::Value = match serde_json::from_str(args) {
             Ok(args) => args,
             Err(error) => return Ok(Err(format!("the arguments are no JSON: {error}"))),
@@ -349,11 +353,25 @@ fn call_with_message<F: mlua::IntoLua>(
         if !hook.wants(3) {
             return hook.function.call((first, topic, bounded));
         }
-        let payload = lua.create_string(message.payload)?;
         if !hook.wants(4) {
-            return hook.function.call((first, topic, payload, bounded));
+            return match short_text(message.payload) {
+                Some(payload) => hook.function.call((first, topic, payload, bounded)),
+                None => {
+                    let payload = lua.create_string(message.payload)?;
+                    hook.function.call((first, topic, payload, bounded))
+                }
+            };
         }
+        let payload = lua.create_string(message.payload)?;
         let rest = message_table(lua, message, origin)?;
         hook.function.call((first, topic, payload, rest, bounded))
     })
+}
+
+/// A payload that is a text can be handed over as one, without a reference to it; of a long one it is
+/// not worth looking.
+fn short_text(payload: &[u8]) -> Option<&str> {
+    const BYTES_MAX: usize = 512;
+    let payload = Some(payload).filter(|payload| payload.len() <= BYTES_MAX)?;
+    std::str::from_utf8(payload).ok()
 }
