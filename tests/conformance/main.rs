@@ -29,6 +29,7 @@ mod retained;
 mod sessions;
 mod shared;
 mod shutdown;
+mod stored_state;
 mod strings;
 mod subscribe;
 mod sys_topics;

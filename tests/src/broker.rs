@@ -33,6 +33,13 @@ impl Program {
         let config = format!("workers = 2\n{}", configure(folder.path()));
         let path = folder.path().join("pintle.toml");
         fs::write(&path, &config).expect("the configuration is written");
+        self.start_in(folder)
+    }
+
+    /// A broker with the configuration that is in `folder`.
+    fn start_in(self, folder: TempDir) -> Broker {
+        let path = folder.path().join("pintle.toml");
+        let config = fs::read_to_string(&path).expect("there is a configuration");
         let mut command = Command::new(self.0);
         command.args(["run", "-c"]).arg(&path);
         Broker::spawn(command, folder, config.matches("[[listener]]").count())
@@ -182,6 +189,15 @@ impl Broker {
         let statm = statm.expect("the broker runs");
         let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
         pages.map_or(0, |pages: usize| pages * 4096)
+    }
+
+    /// Ends it with a signal by its name and starts `program` over the same folder.
+    pub fn restarts(mut self, program: Program, signal: &str) -> Self {
+        self.signal(signal);
+        self.ends();
+        let other = TempDir::new().expect("a folder for nobody");
+        let folder = std::mem::replace(&mut self.folder, other);
+        program.start_in(folder)
     }
 
     /// Waits until the process has ended by itself.

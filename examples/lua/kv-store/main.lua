@@ -31,4 +31,24 @@ function P.store_scan(space, prefix, after, limit)
   return page
 end
 
+local SPACES = { "sessions", "subscriptions", "messages", "queue", "in-flight", "inbound", "retained" }
+
+-- How many records there are: `pintle plugin command store count`.
+function P.on_command(_, command)
+  if command ~= "count" then
+    return nil, `there is no command {command}`
+  end
+  local counts = {}
+  for _, space in SPACES do
+    local count, last = 0, nil
+    repeat
+      local page = broker.kv.list(place(space, ""), 1000, last)
+      count += #page
+      last = page[#page]
+    until not last
+    counts[space] = count
+  end
+  return counts
+end
+
 return P
