@@ -21,5 +21,6 @@ mod publish;
 mod replace;
 mod rights_hold;
 mod rules;
+mod store;
 mod subscribe;
 mod support;
