@@ -60,6 +60,8 @@ fn flags(hooks: Hooks) -> lifecycle::Hooks {
         (Hooks::EVENTS, lifecycle::Hooks::EVENTS),
         (Hooks::TIMER, lifecycle::Hooks::TIMER),
         (Hooks::COMMAND, lifecycle::Hooks::COMMAND),
+        (Hooks::STORE, lifecycle::Hooks::STORE),
+        (Hooks::OBSERVE, lifecycle::Hooks::OBSERVE),
     ];
     let named = all.into_iter().filter(|(ours, _)| hooks.contains(*ours));
     named.fold(lifecycle::Hooks::empty(), |set, (_, flag)| set | flag)
