@@ -12,7 +12,7 @@ pub enum Code {
     Native(Arc<dyn Plugin>),
     /// A Lua script.
     Lua(Script),
-    /// A WebAssembly component. There is nothing yet that runs one: loading it is refused.
+    /// A WebAssembly component.
     Wasm(Script),
 }
 

@@ -5,7 +5,7 @@
 //! figures are kept in its slot and are the same for all.
 
 #![cfg_attr(
-    not(feature = "lua"),
+    not(any(feature = "lua", feature = "wasm")),
     allow(dead_code, reason = "what scripts and components stand on")
 )]
 
@@ -31,12 +31,16 @@ mod events;
 mod explain;
 mod fault;
 mod hook;
+#[cfg(any(feature = "lua", feature = "wasm"))]
+mod guest;
 mod host;
 mod http_client;
 mod instance;
 mod kv_store;
 mod load;
 mod log_gate;
+#[cfg(any(feature = "lua", feature = "wasm"))]
+mod log_rate;
 #[cfg(feature = "lua")]
 mod lua;
 mod made_message;
@@ -62,6 +66,8 @@ mod spec;
 mod ticker;
 mod timers;
 mod topic_set;
+#[cfg(feature = "wasm")]
+mod wasm;
 
 pub use breaker::BreakerState;
 pub use cases::{

@@ -4,13 +4,13 @@ use pintle_plugin_api::Host;
 use pintle_ports::PluginId;
 
 use crate::code::Code;
-#[cfg(feature = "lua")]
+#[cfg(any(feature = "lua", feature = "wasm"))]
 use crate::code::Script;
 use crate::core::{Chains, Core};
 use crate::error::LoadError;
 use crate::fault::Fault;
 use crate::hook::Hook;
-#[cfg(feature = "lua")]
+#[cfg(any(feature = "lua", feature = "wasm"))]
 use crate::instance::Stage;
 use crate::instance::{Instance, Native};
 use crate::plugin_handle::PluginHandle;
@@ -151,20 +151,19 @@ pub(crate) fn instance_on(
         }
         #[cfg(feature = "lua")]
         Code::Lua(script) => crate::lua::stage(stage(spec, name, script, host)).map_err(fault),
-        #[cfg(not(feature = "lua"))]
-        Code::Lua(_) => {
+        #[cfg(feature = "wasm")]
+        Code::Wasm(script) => crate::wasm::stage(stage(spec, name, script, host)).map_err(fault),
+        #[cfg(not(all(feature = "lua", feature = "wasm")))]
+        code => {
             let _ = (name, host);
-            Err(fault(Fault::invalid("this pintle was built without Lua: build it with `lua`")))
-        }
-        Code::Wasm(_) => {
-            let what = "plugins in WebAssembly can not be run by this version: write it in Lua, or \
-                        link a Rust type in";
+            let what =
+                format!("this pintle was built without plugins of the kind `{}`", code.kind());
             Err(fault(Fault::invalid(what)))
         }
     }
 }
 
-#[cfg(feature = "lua")]
+#[cfg(any(feature = "lua", feature = "wasm"))]
 fn stage(spec: &PluginSpec, name: &Arc<str>, script: &Script, host: Arc<dyn Host>) -> Stage {
     Stage {
         name: Arc::clone(name),

@@ -10,9 +10,9 @@ use pintle_plugin_api::{
 
 use super::encodings::to_lua;
 use super::failure::complaint;
-use super::log_rate::LogRate;
 use super::message_table::{changed_subscription, read_message, text_pairs};
 use super::sandbox::Call;
+use crate::log_rate::{LEFT_OUT, LogRate};
 use crate::ticker::ticks;
 use crate::topic_set::TopicSet;
 
@@ -301,7 +301,7 @@ fn log(lua: &Lua, ground: &Ground) -> Result<Table> {
                 return Ok(());
             };
             if left_out > 0 {
-                let what = format!("{left_out} lines were left out: see limits.log_lines");
+                let what = format!("{left_out} {LEFT_OUT}");
                 ground.host.log(LogLevel::Warn, &what);
             }
             let bytes = text.as_bytes();

@@ -12,7 +12,6 @@ mod events;
 mod failure;
 mod host_functions;
 mod json;
-mod log_rate;
 mod message_table;
 mod plugin;
 mod sandbox;

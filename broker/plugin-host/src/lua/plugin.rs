@@ -9,10 +9,10 @@ use pintle_plugin_api::{
     StampedEvent, StoreEntry, StoreOp, SubscribeVerdict, Subscription,
 };
 
-use super::log_rate::LogRate;
 use super::state::LuaState;
 use super::storage::{ScanCall, StoreCall};
 use crate::code::ScriptLimits;
+use crate::log_rate::LogRate;
 use crate::fault::{ErrorKind, Fault, caught};
 use crate::instance::{Abilities, Exchange, Instance, Reply, Stage, StoreAnswer};
 use crate::per_thread::PerThread;

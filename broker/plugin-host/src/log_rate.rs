@@ -1,7 +1,7 @@
 use parking_lot::Mutex;
 
 /// How many lines a plugin may write to the log in a second.
-pub(super) struct LogRate {
+pub(crate) struct LogRate {
     lines_max: u32,
     second: Mutex<Second>,
 }
@@ -13,16 +13,19 @@ struct Second {
     left_out: u64,
 }
 
+/// What a plugin is told of lines that it wrote too many of, behind their number.
+pub(crate) const LEFT_OUT: &str = "lines were left out: see limits.log_lines";
+
 const TICKS_PER_SECOND: u64 = 1000;
 
 impl LogRate {
-    pub(super) fn new(lines_max: u32) -> Self {
+    pub(crate) fn new(lines_max: u32) -> Self {
         Self { lines_max, second: Mutex::default() }
     }
 
     /// Whether one more line may be written, and if so how many were left out that nobody has been
     /// told of yet.
-    pub(super) fn admit(&self, ticks: u64) -> Option<u64> {
+    pub(crate) fn admit(&self, ticks: u64) -> Option<u64> {
         let mut second = self.second.lock();
         let number = ticks / TICKS_PER_SECOND;
         if number != second.number {

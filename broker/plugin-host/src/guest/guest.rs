@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use pintle_plugin_api::{
+    Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
+    DeliverVerdict, Message, Origin, PublishVerdict, StampedEvent, SubscribeVerdict, Subscription,
+};
+
+use super::program::Program;
+use crate::fault::Fault;
+use crate::instance::Abilities;
+
+/// One instance of a plugin's code, on one thread. Its hooks are called within
+/// [`Guest::within`] only.
+pub(crate) trait Guest: Sized + 'static {
+    /// The code, ready to be run.
+    type Code: Send + Sync + 'static;
+
+    /// Makes an instance and lets it begin, for `budget` ticks at most.
+    ///
+    /// # Errors
+    /// What is wrong with the code or the settings.
+    fn new(program: &Arc<Program<Self::Code>>, budget: u64) -> Result<Self, Fault>;
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// What makes no sense in it.
+    fn abilities(&mut self, program: &Program<Self::Code>) -> Result<Abilities, Fault>;
+
+    /// Calls into the code with a deadline so many ticks from now.
+    fn within<T>(
+        &mut self,
+        budget: u64,
+        ask: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault>;
+
+    /// Whether an instance is not to be used any more after this.
+    fn is_spoilt_by(fault: &Fault) -> bool;
+
+    fn authenticate(
+        &mut self,
+        client: &ClientDescription,
+        credentials: &Credentials,
+    ) -> Result<AuthVerdict, Fault>;
+
+    /// Begins an exchange; false if it does not want to.
+    fn auth_begin(
+        &mut self,
+        exchange: u64,
+        client: &ClientDescription,
+        method: &str,
+        reauth: bool,
+    ) -> Result<bool, Fault>;
+
+    fn auth_step(&mut self, exchange: u64, data: Option<&[u8]>) -> Result<AuthStep, Fault>;
+
+    /// The exchange is over.
+    fn auth_end(&mut self, exchange: u64) -> Result<(), Fault>;
+
+    fn authorize(&mut self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault>;
+
+    fn explain(
+        &mut self,
+        client: &dyn Client,
+        action: &Action<'_>,
+    ) -> Result<Option<String>, Fault>;
+
+    fn on_publish(
+        &mut self,
+        origin: Origin,
+        client: Option<&dyn Client>,
+        message: &Message<'_>,
+    ) -> Result<PublishVerdict, Fault>;
+
+    fn on_subscribe(
+        &mut self,
+        client: &dyn Client,
+        subscription: &Subscription,
+    ) -> Result<SubscribeVerdict, Fault>;
+
+    fn on_unsubscribe(
+        &mut self,
+        client: &dyn Client,
+        filter: &str,
+    ) -> Result<Option<String>, Fault>;
+
+    fn cohort(&mut self, client: &dyn Client) -> Result<Option<String>, Fault>;
+    fn on_deliver(&mut self, cohort: &str, message: &Message<'_>) -> Result<DeliverVerdict, Fault>;
+    fn on_events(&mut self, events: &[StampedEvent], lost: u64) -> Result<(), Fault>;
+    fn on_timer(&mut self, name: &str) -> Result<(), Fault>;
+
+    /// An operator's command. The inner error is the plugin's answer, not a fault.
+    fn on_command(
+        &mut self,
+        principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<Result<String, String>, Fault>;
+}

@@ -1,0 +1,298 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use pintle_plugin_api::{
+    Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
+    DeliverVerdict, Failure, Host, Message, Origin, PublishVerdict, Settings, SettingsError,
+    StampedEvent, SubscribeVerdict, Subscription,
+};
+
+use super::guest::Guest;
+use super::program::{Program, TickBudgets};
+use crate::fault::{Fault, caught};
+use crate::instance::{Abilities, Exchange, Instance, Reply};
+use crate::per_thread::PerThread;
+use crate::service::{After, Service, ServiceBounds};
+
+/// A plugin under one configuration, with an instance wherever it is called.
+struct Generation<G: Guest> {
+    program: Arc<Program<G::Code>>,
+    on_workers: PerThread<G>,
+    beside: Service<G>,
+    /// One thread, so that an exchange finds the instance that it began with.
+    exchanges: Arc<Service<G>>,
+}
+
+impl<G: Guest> Generation<G> {
+    fn new(program: &Arc<Program<G::Code>>) -> Self {
+        let limits = program.limits;
+        let service = |threads_max| {
+            let program = Arc::clone(program);
+            let bounds = ServiceBounds { threads_max, waiting_max: limits.waiting_max };
+            Service::new(&*program.name.clone(), bounds, move || {
+                G::new(&program, program.deadlines.load)
+            })
+        };
+        Self {
+            on_workers: PerThread::new(),
+            beside: service(limits.threads_max),
+            exchanges: Arc::new(service(1)),
+            program: Arc::clone(program),
+        }
+    }
+}
+
+/// A plugin whose code was loaded at run time.
+pub(crate) struct GuestPlugin<G: Guest> {
+    about: Abilities,
+    generation: ArcSwap<Generation<G>>,
+    next_exchange: AtomicU64,
+}
+
+impl<G: Guest> GuestPlugin<G> {
+    /// Tries whether an instance can be made, and asks what it is.
+    ///
+    /// # Errors
+    /// What is wrong with the code or its settings.
+    pub(crate) fn new(program: Program<G::Code>) -> Result<Self, Fault> {
+        let program = Arc::new(program);
+        let mut first: G = built(&program, program.deadlines.load)?;
+        let about = first.abilities(&program)?;
+        let generation = ArcSwap::from_pointee(Generation::new(&program));
+        Ok(Self { about, generation, next_exchange: AtomicU64::new(0) })
+    }
+
+    /// Asks this thread's instance.
+    #[inline]
+    fn ask<T>(
+        &self,
+        budget: impl FnOnce(&TickBudgets) -> u64,
+        ask: impl FnOnce(&mut G) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let generation = self.generation.load();
+        let program = &generation.program;
+        let answer = generation.on_workers.with(
+            || built(program, program.deadlines.load_on_worker),
+            |guest| caught(|| guest.within(budget(&program.deadlines), ask)).and_then(|it| it),
+        );
+        let answer = answer.and_then(|answer| answer);
+        if let Err(fault) = &answer
+            && G::is_spoilt_by(fault)
+        {
+            generation.on_workers.discard();
+        }
+        answer
+    }
+
+    /// Asks an instance on a thread of the plugin's own, and waits.
+    fn ask_beside<T: Send + 'static>(
+        &self,
+        budget: u64,
+        ask: impl FnOnce(&mut G) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.generation.load().beside.call(move |guest| judged::<G, _>(guest.within(budget, ask)))
+    }
+}
+
+fn built<G: Guest>(program: &Arc<Program<G::Code>>, budget: u64) -> Result<G, Fault> {
+    caught(|| G::new(program, budget)).and_then(|built| built)
+}
+
+fn judged<G: Guest, T>(answer: Result<T, Fault>) -> (Result<T, Fault>, After) {
+    let is_spoilt = answer.as_ref().is_err_and(G::is_spoilt_by);
+    (answer, if is_spoilt { After::Discard } else { After::Keep })
+}
+
+fn described(client: &dyn Client) -> ClientDescription {
+    ClientDescription {
+        client_id: client.client_id().to_owned(),
+        username: client.username().map(str::to_owned),
+        principal: client.principal().map(str::to_owned),
+        protocol: client.protocol(),
+        transport: client.transport(),
+        listener: client.listener().to_owned(),
+        remote_addr: client.remote_addr(),
+        session_key: client.session_key(),
+    }
+}
+
+/// An exchange whose state is kept by an instance.
+struct GuestExchange<G: Guest> {
+    service: Arc<Service<G>>,
+    id: u64,
+    begin: Option<Begin>,
+    /// Whether the plugin keeps something for it.
+    is_open: bool,
+    budget: u64,
+}
+
+/// What the plugin is told before the first step.
+struct Begin {
+    client: ClientDescription,
+    method: String,
+    reauth: bool,
+}
+
+const BAD_AUTHENTICATION_METHOD: u8 = 0x8c;
+
+impl<G: Guest> Exchange for GuestExchange<G> {
+    fn step(&mut self, data: Option<&[u8]>) -> Result<AuthStep, Fault> {
+        let (id, begin, data) = (self.id, self.begin.take(), data.map(<[u8]>::to_vec));
+        let budget = self.budget;
+        let step = self.service.call(move |guest| {
+            let step = guest.within(budget, |guest| {
+                if let Some(begin) = begin
+                    && !guest.auth_begin(id, &begin.client, &begin.method, begin.reauth)?
+                {
+                    return Ok(AuthStep::Reject(Failure::code(BAD_AUTHENTICATION_METHOD)));
+                }
+                let step = guest.auth_step(id, data.as_deref());
+                if !matches!(step, Ok(AuthStep::Challenge(_))) {
+                    guest.auth_end(id)?;
+                }
+                step
+            });
+            judged::<G, _>(step)
+        });
+        self.is_open = matches!(step, Ok(AuthStep::Challenge(_)));
+        step
+    }
+}
+
+impl<G: Guest> Drop for GuestExchange<G> {
+    /// The client went away in the middle.
+    fn drop(&mut self) {
+        let (id, budget) = (self.id, self.budget);
+        if self.is_open {
+            drop(self.service.send(move |guest| {
+                judged::<G, _>(guest.within(budget, |guest| guest.auth_end(id)))
+            }));
+        }
+    }
+}
+
+impl<G: Guest> Instance for GuestPlugin<G> {
+    fn about(&self) -> &Abilities {
+        &self.about
+    }
+
+    fn configure(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let old = self.generation.load();
+        let program = Arc::new(old.program.with_settings(settings));
+        let tried = built::<G>(&program, program.deadlines.load);
+        let about = tried.and_then(|mut tried| tried.abilities(&program));
+        let about = about.map_err(|fault| SettingsError::new(fault.to_string()))?;
+        if about.hooks != self.about.hooks {
+            let what = "with these settings the plugin has other hooks: reload it";
+            return Err(SettingsError::new(what));
+        }
+        self.generation.store(Arc::new(Generation::new(&program)));
+        Ok(())
+    }
+
+    /// It has had its host from the start.
+    fn start(&self, _host: Arc<dyn Host>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn authenticate(
+        &self,
+        client: &dyn Client,
+        credentials: &Credentials,
+    ) -> Result<Reply<AuthVerdict>, Fault> {
+        let generation = self.generation.load();
+        let (client, mut credentials) = (described(client), credentials.clone());
+        if !generation.program.with_password {
+            credentials.password = None;
+        }
+        let budget = generation.program.deadlines.authenticate;
+        Ok(Reply::Coming(generation.beside.send(move |guest| {
+            let ask = |guest: &mut G| guest.authenticate(&client, &credentials);
+            judged::<G, _>(guest.within(budget, ask))
+        })))
+    }
+
+    fn auth_begin(
+        &self,
+        client: &dyn Client,
+        method: &str,
+        reauth: bool,
+    ) -> Result<Option<Box<dyn Exchange>>, Fault> {
+        let generation = self.generation.load();
+        Ok(Some(Box::new(GuestExchange {
+            service: Arc::clone(&generation.exchanges),
+            id: self.next_exchange.fetch_add(1, Ordering::Relaxed),
+            begin: Some(Begin { client: described(client), method: method.to_owned(), reauth }),
+            is_open: false,
+            budget: generation.program.deadlines.auth_step,
+        })))
+    }
+
+    fn authorize(&self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
+        self.ask(|budgets| budgets.authorize, |guest| guest.authorize(client, action))
+    }
+
+    fn explain(&self, client: &dyn Client, action: &Action<'_>) -> Result<Option<String>, Fault> {
+        self.ask(|budgets| budgets.authorize, |guest| guest.explain(client, action))
+    }
+
+    fn on_publish(
+        &self,
+        origin: Origin,
+        client: Option<&dyn Client>,
+        message: &Message<'_>,
+    ) -> Result<PublishVerdict, Fault> {
+        self.ask(|budgets| budgets.publish, |guest| guest.on_publish(origin, client, message))
+    }
+
+    fn on_subscribe(
+        &self,
+        client: &dyn Client,
+        subscription: &Subscription,
+    ) -> Result<SubscribeVerdict, Fault> {
+        self.ask(|budgets| budgets.subscribe, |guest| guest.on_subscribe(client, subscription))
+    }
+
+    fn on_unsubscribe(&self, client: &dyn Client, filter: &str) -> Result<Option<String>, Fault> {
+        self.ask(|budgets| budgets.subscribe, |guest| guest.on_unsubscribe(client, filter))
+    }
+
+    fn cohort(&self, client: &dyn Client) -> Result<Option<String>, Fault> {
+        self.ask(|budgets| budgets.deliver, |guest| guest.cohort(client))
+    }
+
+    fn on_deliver(&self, cohort: &str, message: &Message<'_>) -> Result<DeliverVerdict, Fault> {
+        self.ask(|budgets| budgets.deliver, |guest| guest.on_deliver(cohort, message))
+    }
+
+    fn on_events(&self, events: &[StampedEvent], lost: u64) -> Result<(), Fault> {
+        let events = events.to_vec();
+        let budget = self.generation.load().program.deadlines.events;
+        self.ask_beside(budget, move |guest| guest.on_events(&events, lost))
+    }
+
+    fn on_timer(&self, name: &str) -> Result<(), Fault> {
+        let name = name.to_owned();
+        let budget = self.generation.load().program.deadlines.timer;
+        self.ask_beside(budget, move |guest| guest.on_timer(&name))
+    }
+
+    fn on_command(
+        &self,
+        principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<Result<String, String>, Fault> {
+        let (principal, command, args) =
+            (principal.map(str::to_owned), command.to_owned(), args.to_owned());
+        let budget = self.generation.load().program.deadlines.command;
+        self.ask_beside(budget, move |guest| {
+            guest.on_command(principal.as_deref(), &command, &args)
+        })
+    }
+
+    fn renew(&self) {
+        self.generation.load().on_workers.discard();
+    }
+}

@@ -1,0 +1,35 @@
+//! Plugins that are WebAssembly components.
+//!
+//! The contract is the WIT package in `plugin-api/wit`. A component is compiled once, and has an
+//! instance for each worker and for each thread of the plugin's own. What a hook is about stays in
+//! the host (`subject.rs`); the component asks for what it wants to know.
+
+mod about;
+mod bindings;
+mod code;
+mod convert;
+mod failure;
+mod from_guest;
+mod imports;
+mod instance;
+mod runtime;
+mod store_data;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use crate::fault::Fault;
+use crate::guest::{GuestPlugin, Program};
+use crate::instance::{Instance, Stage};
+use crate::wasm::code::ComponentCode;
+use crate::wasm::instance::WasmGuest;
+
+/// Loads a component, and says what it is.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn stage(stage: Stage) -> Result<Box<dyn Instance>, Fault> {
+    let runtime = runtime::runtime()?;
+    let code = ComponentCode::compile(runtime, &stage)?;
+    Ok(Box::new(GuestPlugin::<WasmGuest>::new(Program::new(stage, code))?))
+}

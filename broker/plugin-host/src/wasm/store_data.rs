@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use wasmtime::{ResourceLimiter, Result, bail};
+
+use super::code::ComponentCode;
+use crate::guest::Program;
+
+/// What the host keeps for one instance.
+pub(super) struct StoreData {
+    pub(super) program: Arc<Program<ComponentCode>>,
+    pub(super) memory: MemoryBound,
+    host_calls_left: u32,
+    /// Bytes of messages that may still be handed to the host in this call.
+    message_bytes_left: usize,
+}
+
+impl StoreData {
+    pub(super) fn new(program: &Arc<Program<ComponentCode>>) -> Self {
+        Self {
+            program: Arc::clone(program),
+            memory: MemoryBound::new(program.limits.memory_bytes_max),
+            host_calls_left: program.limits.host_calls_max,
+            message_bytes_left: program.limits.memory_bytes_max,
+        }
+    }
+
+    /// A call of the component begins.
+    pub(super) fn begin(&mut self) {
+        self.host_calls_left = self.program.limits.host_calls_max;
+        self.message_bytes_left = self.program.limits.memory_bytes_max;
+    }
+
+    /// Counts a call of a host function.
+    ///
+    /// # Errors
+    /// If there were too many: the component traps.
+    pub(super) fn count(&mut self) -> Result<()> {
+        match self.host_calls_left.checked_sub(1) {
+            Some(left) => {
+                self.host_calls_left = left;
+                Ok(())
+            }
+            None => bail!("too many calls of host functions in one hook (limits.host_calls)"),
+        }
+    }
+
+    /// Counts a message that the host is handed.
+    ///
+    /// # Errors
+    /// If all of this call together are too long: the component traps.
+    pub(super) fn count_message(&mut self, payload: &[u8]) -> Result<()> {
+        match self.message_bytes_left.checked_sub(payload.len()) {
+            Some(left) => {
+                self.message_bytes_left = left;
+                Ok(())
+            }
+            None => bail!("the messages of one hook are longer than limits.memory"),
+        }
+    }
+}
+
+/// How large an instance may grow.
+pub(super) struct MemoryBound {
+    bytes_left: usize,
+    /// Whether it wanted more than it may.
+    pub(super) is_exceeded: bool,
+}
+
+const TABLE_ELEMENTS_MAX: usize = 10_000;
+/// A component is made of about three core instances.
+const INSTANCES_MAX: usize = 16;
+const MEMORIES_MAX: usize = 2;
+const TABLES_MAX: usize = 8;
+
+impl MemoryBound {
+    const fn new(bytes_max: usize) -> Self {
+        Self { bytes_left: bytes_max, is_exceeded: false }
+    }
+}
+
+impl ResourceLimiter for MemoryBound {
+    /// All memories of the instance together count.
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        match self.bytes_left.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => {
+                self.bytes_left = left;
+                Ok(true)
+            }
+            None => {
+                self.is_exceeded = true;
+                bail!("it wants {desired} bytes of memory, which is more than limits.memory")
+            }
+        }
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        if desired > TABLE_ELEMENTS_MAX {
+            self.is_exceeded = true;
+            bail!("it wants a table of {desired} elements; {TABLE_ELEMENTS_MAX} are allowed");
+        }
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES_MAX
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX
+    }
+}
