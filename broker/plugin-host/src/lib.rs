@@ -30,9 +30,9 @@ mod event_queue;
 mod events;
 mod explain;
 mod fault;
-mod hook;
 #[cfg(any(feature = "lua", feature = "wasm"))]
-mod guest;
+mod guests;
+mod hook;
 mod host;
 mod http_client;
 mod instance;

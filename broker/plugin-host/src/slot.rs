@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use pintle_mqtt::Timestamp;
 use pintle_plugin_api::Hooks;
 use tracing::warn;
@@ -30,6 +31,8 @@ pub(crate) struct Slot {
     pub(crate) budgets: Budgets,
     pub(crate) events: EventQueue,
     pub(crate) refused: RefusedMessages,
+    /// What the last error was, if the plugin was asked at all.
+    last_error: Mutex<Option<String>>,
     is_retired: AtomicBool,
     share: WorkerShare,
     meters: [Meter; Hook::ALL.len()],
@@ -107,6 +110,7 @@ impl Slot {
             budgets: parts.budgets,
             events: EventQueue::new(parts.event_queue_max),
             refused: RefusedMessages::default(),
+            last_error: Mutex::default(),
             is_retired: AtomicBool::new(false),
             share: WorkerShare::new(),
             meters: Default::default(),
@@ -281,6 +285,9 @@ impl Slot {
     /// Counts an error, and logs it if none of its kind was logged for a while.
     #[cold]
     pub(crate) fn note(&self, hook: Hook, permit: Option<Permit>, now: Timestamp, fault: &Fault) {
+        if !matches!(fault.kind, ErrorKind::BreakerOpen | ErrorKind::Share) {
+            *self.last_error.lock() = Some(format!("{}: {fault}", hook.name()));
+        }
         let Some(count) = self.meter(hook).failed(permit, fault.kind, now) else {
             return;
         };
@@ -306,6 +313,7 @@ impl Slot {
         PluginStats {
             name: self.state.name.to_string(),
             hooks: named.map(|hook| self.meter(hook).stats(hook, now)).collect(),
+            last_error: self.last_error.lock().clone(),
             events_lost: self.events.lost_total(),
             messages_refused: self.refused.count.load(Ordering::Relaxed),
             decisions_cached: self.state.decisions.len(),
@@ -321,6 +329,8 @@ pub struct PluginStats {
     pub name: String,
     /// One entry for each hook it has.
     pub hooks: Vec<HookStats>,
+    /// The last error of the plugin's own, with its hook.
+    pub last_error: Option<String>,
     /// Events that did not fit into its queue, or came while it failed.
     pub events_lost: u64,
     /// Messages it emitted that were not granted or came through too many plugins.

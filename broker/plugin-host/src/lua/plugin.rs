@@ -12,9 +12,9 @@ use pintle_plugin_api::{
 use super::state::LuaState;
 use super::storage::{ScanCall, StoreCall};
 use crate::code::ScriptLimits;
-use crate::log_rate::LogRate;
 use crate::fault::{ErrorKind, Fault, caught};
 use crate::instance::{Abilities, Exchange, Instance, Reply, Stage, StoreAnswer};
+use crate::log_rate::LogRate;
 use crate::per_thread::PerThread;
 use crate::service::{After, Service, ServiceBounds};
 use crate::spec::Budgets;

@@ -1,4 +1,4 @@
-use pintle_plugin_api::{EventKind, EventKinds, Hooks};
+use pintle_plugin_api::{EventKind, EventKinds, Hooks, Settings};
 
 use super::bindings::exports::pintle::plugin::lifecycle;
 use super::code::Indices;
@@ -27,7 +27,17 @@ const KINDS: [(&str, EventKind); 15] = [
 ///
 /// # Errors
 /// What does not fit together.
-pub(super) fn abilities(about: &lifecycle::About, exports: &Indices) -> Result<Abilities, Fault> {
+pub(super) fn abilities(
+    about: &lifecycle::About,
+    exports: &Indices,
+    settings: &Settings,
+) -> Result<Abilities, Fault> {
+    if let Some(key) = about.files.iter().find(|key| !settings.files.contains_key(*key)) {
+        return Err(Fault::invalid(format!(
+            "it reads the file that `{key}` names: say files = [\"{key}\"] in its plugin.toml, and \
+             {key} = \"…\" in its config"
+        )));
+    }
     let hooks = hooks(about.hooks, exports)?;
     let events = events(&about.events)?;
     if hooks == Hooks::NONE {

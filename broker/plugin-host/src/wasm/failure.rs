@@ -18,7 +18,14 @@ pub(super) fn fault_of(error: &Error, memory: &MemoryBound) -> Fault {
             Fault::new(ErrorKind::Trap, what)
         }
         Some(trap) => Fault::new(ErrorKind::Trap, format!("it trapped: {trap}{}", place(error))),
-        None => Fault::new(ErrorKind::Trap, shortened(&error.root_cause().to_string())),
+        // Where the code of the component was on the stack, it is a host function that refused.
+        None if error.is::<WasmBacktrace>() => {
+            Fault::new(ErrorKind::Trap, shortened(&error.root_cause().to_string()))
+        }
+        None => {
+            let what = shortened(&error.root_cause().to_string());
+            Fault::invalid(format!("its answer can not be read: {what}"))
+        }
     }
 }
 

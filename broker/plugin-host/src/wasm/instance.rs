@@ -12,12 +12,12 @@ use super::bindings::exports::pintle::plugin::{
     subscribe, timers,
 };
 use super::code::{ComponentCode, Indices};
-use super::failure::fault_of;
+use super::failure::{fault_of, shortened};
 use super::store_data::StoreData;
 use super::subject::{Subject, about};
 use super::{about as description, convert, from_guest};
 use crate::fault::{ErrorKind, Fault};
-use crate::guest::{Guest, Program};
+use crate::guests::{Guest, Program};
 use crate::instance::Abilities;
 
 /// One instance of a component, on one thread.
@@ -40,7 +40,9 @@ struct Exports {
     events: Option<events::Guest>,
     timers: Option<timers::Guest>,
     control: Option<control::Guest>,
+    #[expect(dead_code, reason = "the hooks of a store are not there yet")]
     store: Option<store::Guest>,
+    #[expect(dead_code, reason = "the hooks of a store are not there yet")]
     commits: Option<commits::Guest>,
 }
 
@@ -118,22 +120,29 @@ impl Guest for WasmGuest {
         store.set_hostcall_fuel(program.limits.memory_bytes_max / 2);
         store.set_epoch_deadline(budget);
         let named = |fault: Fault| Fault::new(fault.kind, format!("{}: {fault}", program.file));
-        let made = (|| {
-            let instance = code.before.instantiate(&mut store)?;
-            let lifecycle = code.exports.lifecycle.load(&mut store, &instance)?;
-            let exports = Exports::load(&code.exports, &mut store, &instance)?;
-            let about = lifecycle.call_describe(&mut store)?;
-            Ok((exports, about, lifecycle.call_init(&mut store)?))
-        })();
-        let made: wasmtime::Result<_> = made;
-        let made = made.map_err(|error| named(fault_of(&error, &store.data().memory)));
-        let (exports, about, begun) = made?;
+        let trapped = |store: &Store<StoreData>, error: &wasmtime::Error| {
+            named(fault_of(error, &store.data().memory))
+        };
+        let instance = code.before.instantiate(&mut store).map_err(|it| trapped(&store, &it))?;
+        let (lifecycle, exports) = code
+            .exports
+            .lifecycle
+            .load(&mut store, &instance)
+            .and_then(|found| Ok((found, Exports::load(&code.exports, &mut store, &instance)?)))
+            .map_err(|error| {
+                named(Fault::invalid(format!(
+                    "its interfaces are not those of pintle:plugin@0.1.0: {}",
+                    shortened(&format!("{error:#}"))
+                )))
+            })?;
+        let about = lifecycle.call_describe(&mut store).map_err(|it| trapped(&store, &it))?;
+        let begun = lifecycle.call_init(&mut store).map_err(|it| trapped(&store, &it))?;
         begun.map_err(|error| Fault::invalid(settings_error(&error)))?;
         Ok(Self { store, exports, about, exchanges: 0 })
     }
 
     fn abilities(&mut self, program: &Program<ComponentCode>) -> Result<Abilities, Fault> {
-        description::abilities(&self.about, &program.code.exports)
+        description::abilities(&self.about, &program.code.exports, &program.settings)
             .map_err(|fault| Fault::new(fault.kind, format!("{}: {fault}", program.file)))
     }
 
@@ -176,9 +185,8 @@ impl Guest for WasmGuest {
             return Err(Fault::new(ErrorKind::Bound, what));
         }
         let auth = self.exports.enhanced_auth.as_ref().ok_or_else(no_hook)?;
-        let begun = about(of_client(client), || {
-            auth.call_begin(&mut self.store, exchange, method, reauth)
-        });
+        let begun =
+            about(of_client(client), || auth.call_begin(&mut self.store, exchange, method, reauth));
         let is_begun = self.checked(begun)?;
         self.exchanges += usize::from(is_begun);
         Ok(is_begun)
@@ -253,9 +261,8 @@ impl Guest for WasmGuest {
         filter: &str,
     ) -> Result<Option<String>, Fault> {
         let subscribe = self.exports.subscribe.as_ref().ok_or_else(no_hook)?;
-        let other = about(of_client(client), || {
-            subscribe.call_on_unsubscribe(&mut self.store, filter)
-        });
+        let other =
+            about(of_client(client), || subscribe.call_on_unsubscribe(&mut self.store, filter));
         self.checked(other)
     }
 

@@ -15,11 +15,9 @@ mod instance;
 mod runtime;
 mod store_data;
 mod subject;
-#[cfg(test)]
-mod tests;
 
 use crate::fault::Fault;
-use crate::guest::{GuestPlugin, Program};
+use crate::guests::{GuestPlugin, Program};
 use crate::instance::{Instance, Stage};
 use crate::wasm::code::ComponentCode;
 use crate::wasm::instance::WasmGuest;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use wasmtime::{ResourceLimiter, Result, bail};
 
 use super::code::ComponentCode;
-use crate::guest::Program;
+use crate::guests::Program;
 
 /// What the host keeps for one instance.
 pub(super) struct StoreData {

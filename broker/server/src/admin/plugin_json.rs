@@ -35,6 +35,7 @@ pub(super) fn stats(stats: &PluginStats) -> Value {
     json!({
         "name": stats.name,
         "hooks": stats.hooks.iter().map(hook).collect::<Vec<_>>(),
+        "last_error": stats.last_error,
         "events_lost": stats.events_lost,
         "messages_refused": stats.messages_refused,
         "decisions_cached": stats.decisions_cached,

@@ -59,6 +59,9 @@ pub(super) fn figures(info: &Value, stats: &Value) -> String {
             text_of(hook, "breaker"),
         );
     }
+    if let Some(error) = stats.get("last_error").and_then(Value::as_str) {
+        let _ = writeln!(text, "  last error: {error}");
+    }
     for (key, what) in [
         ("events_lost", "events lost"),
         ("messages_refused", "messages refused"),

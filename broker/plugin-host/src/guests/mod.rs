@@ -2,9 +2,9 @@
 //! calls it, deadlines, and instances that are made anew after a failure.
 
 mod guest;
-mod plugin;
+mod guest_plugin;
 mod program;
 
 pub(crate) use guest::Guest;
-pub(crate) use plugin::GuestPlugin;
+pub(crate) use guest_plugin::GuestPlugin;
 pub(crate) use program::Program;

@@ -1,0 +1,15 @@
+//! What components can not do, and how broken ones are refused, told through the public face.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on is to say so"
+)]
+
+mod component;
+mod hostile;
+mod loading;
+#[path = "../lua/support.rs"]
+#[allow(dead_code, reason = "the tests of Lua use all of it")]
+mod support;
