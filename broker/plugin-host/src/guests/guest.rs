@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use pintle_plugin_api::{
     Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
-    DeliverVerdict, Message, Origin, PublishVerdict, StampedEvent, SubscribeVerdict, Subscription,
+    DeliverVerdict, Message, Origin, PublishVerdict, Space, StampedEvent, StoreEntry, StoreOp,
+    SubscribeVerdict, Subscription,
 };
 
 use super::program::Program;
 use crate::fault::Fault;
-use crate::instance::Abilities;
+use crate::instance::{Abilities, StoreAnswer};
 
 /// One instance of a plugin's code, on one thread. Its hooks are called within
 /// [`Guest::within`] only.
@@ -96,4 +97,19 @@ pub(crate) trait Guest: Sized + 'static {
         command: &str,
         args: &str,
     ) -> Result<Result<String, String>, Fault>;
+
+    fn store_open(&mut self) -> Result<StoreAnswer, Fault>;
+    fn store_apply(&mut self, ops: &[StoreOp]) -> Result<StoreAnswer, Fault>;
+
+    fn store_scan(
+        &mut self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault>;
+
+    fn store_flush(&mut self) -> Result<StoreAnswer, Fault>;
+    fn store_close(&mut self) -> Result<StoreAnswer, Fault>;
+    fn on_commit(&mut self, commit: u64, ops: &[StoreOp], lost: u64) -> Result<(), Fault>;
 }

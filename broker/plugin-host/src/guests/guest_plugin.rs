@@ -4,28 +4,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use pintle_plugin_api::{
     Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
-    DeliverVerdict, Failure, Host, Message, Origin, PublishVerdict, Settings, SettingsError,
-    StampedEvent, SubscribeVerdict, Subscription,
+    DeliverVerdict, Failure, Host, Message, Origin, PublishVerdict, Settings, SettingsError, Space,
+    StampedEvent, StoreEntry, StoreOp, SubscribeVerdict, Subscription,
 };
 
 use super::guest::Guest;
 use super::program::{Program, TickBudgets};
 use crate::fault::{Fault, caught};
-use crate::instance::{Abilities, Exchange, Instance, Reply};
+use crate::instance::{Abilities, Exchange, Instance, Reply, StoreAnswer};
 use crate::per_thread::PerThread;
 use crate::service::{After, Service, ServiceBounds};
 
-/// A plugin under one configuration, with an instance wherever it is called.
+/// A plugin under one configuration, with an instance on each thread of its own.
 struct Generation<G: Guest> {
+    number: u64,
     program: Arc<Program<G::Code>>,
-    on_workers: PerThread<G>,
     beside: Service<G>,
     /// One thread, so that an exchange finds the instance that it began with.
     exchanges: Arc<Service<G>>,
+    /// One thread, so that batches stay in their order.
+    store: Service<G>,
 }
 
 impl<G: Guest> Generation<G> {
-    fn new(program: &Arc<Program<G::Code>>) -> Self {
+    fn new(number: u64, program: &Arc<Program<G::Code>>) -> Self {
         let limits = program.limits;
         let service = |threads_max| {
             let program = Arc::clone(program);
@@ -35,18 +37,31 @@ impl<G: Guest> Generation<G> {
             })
         };
         Self {
-            on_workers: PerThread::new(),
+            number,
             beside: service(limits.threads_max),
             exchanges: Arc::new(service(1)),
+            store: service(1),
             program: Arc::clone(program),
         }
     }
+}
+
+/// An instance on a worker.
+struct OnWorker<G> {
+    /// Of the configuration that it was made under.
+    generation: u64,
+    guest: G,
 }
 
 /// A plugin whose code was loaded at run time.
 pub(crate) struct GuestPlugin<G: Guest> {
     about: Abilities,
     generation: ArcSwap<Generation<G>>,
+    /// The present one's number: a worker looks at it with each call, and at the rest when it makes
+    /// an instance.
+    generation_number: AtomicU64,
+    on_workers: PerThread<OnWorker<G>>,
+    deadlines: TickBudgets,
     next_exchange: AtomicU64,
 }
 
@@ -59,8 +74,14 @@ impl<G: Guest> GuestPlugin<G> {
         let program = Arc::new(program);
         let mut first: G = built(&program, program.deadlines.load)?;
         let about = first.abilities(&program)?;
-        let generation = ArcSwap::from_pointee(Generation::new(&program));
-        Ok(Self { about, generation, next_exchange: AtomicU64::new(0) })
+        Ok(Self {
+            about,
+            generation: ArcSwap::from_pointee(Generation::new(0, &program)),
+            generation_number: AtomicU64::new(0),
+            on_workers: PerThread::new(),
+            deadlines: program.deadlines,
+            next_exchange: AtomicU64::new(0),
+        })
     }
 
     /// Asks this thread's instance.
@@ -70,19 +91,39 @@ impl<G: Guest> GuestPlugin<G> {
         budget: impl FnOnce(&TickBudgets) -> u64,
         ask: impl FnOnce(&mut G) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let generation = self.generation.load();
-        let program = &generation.program;
-        let answer = generation.on_workers.with(
-            || built(program, program.deadlines.load_on_worker),
-            |guest| caught(|| guest.within(budget(&program.deadlines), ask)).and_then(|it| it),
+        let generation = self.generation_number.load(Ordering::Acquire);
+        let answer = self.on_workers.with(
+            || self.on_worker(),
+            |instance| {
+                if instance.generation != generation {
+                    *instance = self.on_worker()?;
+                }
+                caught(|| instance.guest.within(budget(&self.deadlines), ask)).and_then(|it| it)
+            },
         );
         let answer = answer.and_then(|answer| answer);
         if let Err(fault) = &answer
             && G::is_spoilt_by(fault)
         {
-            generation.on_workers.discard();
+            self.on_workers.discard();
         }
         answer
+    }
+
+    #[cold]
+    fn on_worker(&self) -> Result<OnWorker<G>, Fault> {
+        let generation = self.generation.load();
+        let guest = built(&generation.program, self.deadlines.load_on_worker)?;
+        Ok(OnWorker { generation: generation.number, guest })
+    }
+
+    /// Asks the instance that is the store, and waits.
+    fn ask_store<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut G) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let budget = self.deadlines.store;
+        self.generation.load().store.call(move |guest| judged::<G, _>(guest.within(budget, ask)))
     }
 
     /// Asks an instance on a thread of the plugin's own, and waits.
@@ -187,7 +228,9 @@ impl<G: Guest> Instance for GuestPlugin<G> {
             let what = "with these settings the plugin has other hooks: reload it";
             return Err(SettingsError::new(what));
         }
-        self.generation.store(Arc::new(Generation::new(&program)));
+        let number = old.number + 1;
+        self.generation.store(Arc::new(Generation::new(number, &program)));
+        self.generation_number.store(number, Ordering::Release);
         Ok(())
     }
 
@@ -268,13 +311,13 @@ impl<G: Guest> Instance for GuestPlugin<G> {
 
     fn on_events(&self, events: &[StampedEvent], lost: u64) -> Result<(), Fault> {
         let events = events.to_vec();
-        let budget = self.generation.load().program.deadlines.events;
+        let budget = self.deadlines.events;
         self.ask_beside(budget, move |guest| guest.on_events(&events, lost))
     }
 
     fn on_timer(&self, name: &str) -> Result<(), Fault> {
         let name = name.to_owned();
-        let budget = self.generation.load().program.deadlines.timer;
+        let budget = self.deadlines.timer;
         self.ask_beside(budget, move |guest| guest.on_timer(&name))
     }
 
@@ -286,13 +329,46 @@ impl<G: Guest> Instance for GuestPlugin<G> {
     ) -> Result<Result<String, String>, Fault> {
         let (principal, command, args) =
             (principal.map(str::to_owned), command.to_owned(), args.to_owned());
-        let budget = self.generation.load().program.deadlines.command;
+        let budget = self.deadlines.command;
         self.ask_beside(budget, move |guest| {
             guest.on_command(principal.as_deref(), &command, &args)
         })
     }
 
+    fn store_open(&self) -> Result<StoreAnswer, Fault> {
+        self.ask_store(G::store_open)
+    }
+
+    fn store_apply(&self, ops: &Arc<[StoreOp]>) -> Result<StoreAnswer, Fault> {
+        let ops = Arc::clone(ops);
+        self.ask_store(move |guest| guest.store_apply(&ops))
+    }
+
+    fn store_scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
+        let (prefix, after) = (prefix.to_vec(), after.map(<[u8]>::to_vec));
+        self.ask_store(move |guest| guest.store_scan(space, &prefix, after.as_deref(), limit))
+    }
+
+    fn store_flush(&self) -> Result<StoreAnswer, Fault> {
+        self.ask_store(G::store_flush)
+    }
+
+    fn store_close(&self) -> Result<StoreAnswer, Fault> {
+        self.ask_store(G::store_close)
+    }
+
+    fn on_commit(&self, commit: u64, ops: &Arc<[StoreOp]>, lost: u64) -> Result<(), Fault> {
+        let ops = Arc::clone(ops);
+        self.ask_beside(self.deadlines.commit, move |guest| guest.on_commit(commit, &ops, lost))
+    }
+
     fn renew(&self) {
-        self.generation.load().on_workers.discard();
+        self.on_workers.discard();
     }
 }

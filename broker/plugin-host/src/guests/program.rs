@@ -71,6 +71,8 @@ pub(crate) struct TickBudgets {
     pub(crate) events: u64,
     pub(crate) timer: u64,
     pub(crate) command: u64,
+    pub(crate) store: u64,
+    pub(crate) commit: u64,
 }
 
 /// What was loaded before has no reason to take longer on a worker; if it does, its breaker opens
@@ -91,6 +93,8 @@ impl TickBudgets {
             events: ticks_of(budgets.events),
             timer: ticks_of(budgets.timer),
             command: ticks_of(budgets.command),
+            store: ticks_of(budgets.store),
+            commit: ticks_of(budgets.commit),
         }
     }
 }

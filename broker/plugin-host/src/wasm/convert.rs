@@ -2,11 +2,11 @@
 
 use pintle_plugin_api::{
     Action, Credentials, DropReason, Event, HostError, HttpError, Message, Origin, Protocol, QoS,
-    StampedEvent, Subscription, Transport, Who,
+    Space, StampedEvent, StoreOp, Subscription, Transport, Who,
 };
 
 use super::bindings::exports::pintle::plugin::{acl, auth, events, publish};
-use super::bindings::pintle::plugin::{http, types};
+use super::bindings::pintle::plugin::{http, storage_types, types};
 
 /// A payload above it is not handed over: a component asks for what it wants of it.
 pub(super) const INLINE_PAYLOAD_MAX: usize = 8 << 10;
@@ -193,5 +193,37 @@ const fn who_of(event: &Event) -> Option<&Who> {
         | Event::WillSent { who, .. } => Some(who),
         Event::Published { who, .. } => who.as_ref(),
         Event::RetainedSet { .. } | Event::RetainedCleared { .. } => None,
+    }
+}
+
+pub(super) const fn space(space: Space) -> storage_types::Space {
+    match space {
+        Space::Sessions => storage_types::Space::Sessions,
+        Space::Subscriptions => storage_types::Space::Subscriptions,
+        Space::Messages => storage_types::Space::Messages,
+        Space::Queue => storage_types::Space::Queue,
+        Space::InFlight => storage_types::Space::InFlight,
+        Space::Inbound => storage_types::Space::Inbound,
+        Space::Retained => storage_types::Space::Retained,
+    }
+}
+
+pub(super) fn store_op(op: &StoreOp) -> storage_types::Op<'_> {
+    match op {
+        StoreOp::Put { space: at, key, value, expires_at_ms } => {
+            let expires_at_ms = *expires_at_ms;
+            storage_types::Op::Put(storage_types::Put {
+                space: space(*at),
+                key,
+                value,
+                expires_at_ms,
+            })
+        }
+        StoreOp::Delete { space: at, key } => {
+            storage_types::Op::Delete(storage_types::Place { space: space(*at), key })
+        }
+        StoreOp::DeletePrefix { space: at, prefix } => {
+            storage_types::Op::DeletePrefix(storage_types::Place { space: space(*at), key: prefix })
+        }
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use pintle_plugin_api::{
     Accepted, AuthStep, AuthVerdict, CacheHint, CacheScope, Decision, DeliverVerdict, Failure,
     Limits, MessagePatch, NewMessage, PublishOutcome, PublishVerdict, QoS, Rule, RuleAction,
-    RuleEffect, SubscribeVerdict, Subscription,
+    RuleEffect, StoreEntry, StoreError, SubscribeVerdict, Subscription,
 };
 
 use super::bindings::exports::pintle::plugin::{
     acl, auth, deliver, enhanced_auth, publish, subscribe,
 };
-use super::bindings::pintle::plugin::types;
+use super::bindings::pintle::plugin::{storage_types, types};
 use crate::fault::{ErrorKind, Fault};
 
 /// Rules that a client may be given.
@@ -179,5 +179,18 @@ fn rule(rule: auth::Rule) -> Rule {
         filter: rule.filter,
         max_qos: rule.max_qos.map(qos),
         allow_retain: rule.allow_retain,
+    }
+}
+
+pub(super) fn store_entry(entry: storage_types::Entry) -> StoreEntry {
+    StoreEntry { key: entry.key, value: entry.value }
+}
+
+pub(super) fn store_error(error: storage_types::StoreError) -> StoreError {
+    match error {
+        storage_types::StoreError::Busy => StoreError::Busy,
+        storage_types::StoreError::Full => StoreError::Full,
+        storage_types::StoreError::Corrupt(what) => StoreError::Corrupt(what),
+        storage_types::StoreError::Unavailable(what) => StoreError::Unavailable(what),
     }
 }

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use pintle_plugin_api::{
     Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
-    DeliverVerdict, Message, Origin, PublishVerdict, StampedEvent, SubscribeVerdict, Subscription,
+    DeliverVerdict, Message, Origin, PublishVerdict, Space, StampedEvent, StoreEntry, StoreOp,
+    SubscribeVerdict, Subscription,
 };
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -18,7 +19,7 @@ use super::subject::{Subject, about};
 use super::{about as description, convert, from_guest};
 use crate::fault::{ErrorKind, Fault};
 use crate::guests::{Guest, Program};
-use crate::instance::Abilities;
+use crate::instance::{Abilities, StoreAnswer};
 
 /// One instance of a component, on one thread.
 pub(super) struct WasmGuest {
@@ -40,9 +41,7 @@ struct Exports {
     events: Option<events::Guest>,
     timers: Option<timers::Guest>,
     control: Option<control::Guest>,
-    #[expect(dead_code, reason = "the hooks of a store are not there yet")]
     store: Option<store::Guest>,
-    #[expect(dead_code, reason = "the hooks of a store are not there yet")]
     commits: Option<commits::Guest>,
 }
 
@@ -309,6 +308,54 @@ impl Guest for WasmGuest {
         let control = self.exports.control.as_ref().ok_or_else(no_hook)?;
         let answer = control.call_on_command(&mut self.store, principal, command, args);
         self.checked(answer)
+    }
+
+    fn store_open(&mut self) -> Result<StoreAnswer, Fault> {
+        let store = self.exports.store.as_ref().ok_or_else(no_hook)?;
+        let answer = store.call_open(&mut self.store);
+        Ok(self.checked(answer)?.map_err(from_guest::store_error))
+    }
+
+    fn store_apply(&mut self, ops: &[StoreOp]) -> Result<StoreAnswer, Fault> {
+        let store = self.exports.store.as_ref().ok_or_else(no_hook)?;
+        let ops: Vec<_> = ops.iter().map(convert::store_op).collect();
+        let answer = store.call_apply(&mut self.store, &ops);
+        Ok(self.checked(answer)?.map_err(from_guest::store_error))
+    }
+
+    fn store_scan(
+        &mut self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
+        let store = self.exports.store.as_ref().ok_or_else(no_hook)?;
+        let (space, limit) = (convert::space(space), u32::try_from(limit).unwrap_or(u32::MAX));
+        let answer = store.call_scan(&mut self.store, space, prefix, after, limit);
+        Ok(match self.checked(answer)? {
+            Ok(entries) => Ok(entries.into_iter().map(from_guest::store_entry).collect()),
+            Err(error) => Err(from_guest::store_error(error)),
+        })
+    }
+
+    fn store_flush(&mut self) -> Result<StoreAnswer, Fault> {
+        let store = self.exports.store.as_ref().ok_or_else(no_hook)?;
+        let answer = store.call_flush(&mut self.store);
+        Ok(self.checked(answer)?.map_err(from_guest::store_error))
+    }
+
+    fn store_close(&mut self) -> Result<StoreAnswer, Fault> {
+        let store = self.exports.store.as_ref().ok_or_else(no_hook)?;
+        let answer = store.call_close(&mut self.store);
+        Ok(self.checked(answer)?.map_err(from_guest::store_error))
+    }
+
+    fn on_commit(&mut self, commit: u64, ops: &[StoreOp], lost: u64) -> Result<(), Fault> {
+        let commits = self.exports.commits.as_ref().ok_or_else(no_hook)?;
+        let ops: Vec<_> = ops.iter().map(convert::store_op).collect();
+        let told = commits.call_on_commit(&mut self.store, commit, &ops, lost);
+        self.checked(told)
     }
 }
 
