@@ -222,8 +222,5 @@ pub(super) fn store_op(op: &StoreOp) -> storage_types::Op<'_> {
         StoreOp::Delete { space: at, key } => {
             storage_types::Op::Delete(storage_types::Place { space: space(*at), key })
         }
-        StoreOp::DeletePrefix { space: at, prefix } => {
-            storage_types::Op::DeletePrefix(storage_types::Place { space: space(*at), key: prefix })
-        }
     }
 }

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on is to say so"
 )]
 
+mod celsius;
 mod component;
 mod hostile;
 mod loading;
