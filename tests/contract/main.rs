@@ -16,6 +16,7 @@ mod native_probe;
 mod on_deliver;
 mod on_publish;
 mod on_subscribe;
+mod storage;
 mod timers;
 
 use pintle_plugin_api::Hooks;

@@ -88,3 +88,22 @@ fn messages_of_one_call_are_bounded_together() {
         for i = 1, 5 do broker.emit({ topic = 'a', payload = big }) end";
     assert!(complaint(body).contains("longer than limits.memory"));
 }
+
+#[test]
+fn a_payload_or_a_topic_that_goes_over_the_bound_on_memory_fails_the_hook_and_no_more() {
+    let mut spec = script(
+        "return { on_publish = function(client, topic, payload) return #payload .. '' end }",
+    );
+    spec.limits.memory_bytes_max = 2 << 20;
+    let table = load([spec]);
+    for payload in [vec![b'x'; 4 << 20], vec![0xff; 4 << 20]] {
+        assert_eq!(table.publish("t", &payload).verdict, FAILED);
+        assert_eq!(rewritten(&table.publish("t", b"1234")).1, "4");
+    }
+    assert_eq!(table.errors(ErrorKind::Memory), 2);
+    for at in 0..200 {
+        let topic = format!("{at}/{}", "x".repeat(60_000));
+        assert_eq!(rewritten(&table.publish(&topic, b"1234")).1, "4");
+    }
+    assert_eq!(table.errors(ErrorKind::Memory), 2);
+}

@@ -12,4 +12,7 @@ mod hooks;
 mod hostile;
 mod libraries;
 mod loading;
+mod renewal;
+mod share;
+mod store;
 mod support;
