@@ -107,6 +107,19 @@
 
 ---@class Verdict
 
+---@alias Space "messages"|"sessions"|"subscriptions"|"queue"|"in-flight"|"inbound"|"retained"
+
+---@class StoreOp
+---@field op "put"|"delete"
+---@field space Space
+---@field key string
+---@field value string? what is put
+---@field expires_at_ms number? milliseconds since 1970
+
+---@class StoreEntry
+---@field key string
+---@field value string
+
 ---The table that a script returns.
 ---@class Plugin
 ---@field name string?
@@ -125,6 +138,12 @@
 ---@field on_events? fun(events: Event[], lost: integer)
 ---@field on_timer? fun(name: string)
 ---@field on_command? fun(principal: string?, command: string, args: any): any, string?
+---@field store_open? fun(): boolean?, string?
+---@field store_apply? fun(ops: StoreOp[]): boolean?, string?
+---@field store_scan? fun(space: Space, prefix: string, after: string?, limit: integer): StoreEntry[]?, string?
+---@field store_flush? fun(): boolean?, string?
+---@field store_close? fun(): boolean?, string?
+---@field on_commit? fun(ops: StoreOp[], commit: integer, lost: integer)
 
 ---The broker, as this plugin may use it.
 broker = {}
