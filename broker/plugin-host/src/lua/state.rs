@@ -4,7 +4,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 use mlua::{FromLuaMulti, Function, Lua, Table, Value};
 use pintle_plugin_api::{
-    Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
+    Action, AuthStep, AuthVerdict, CacheHint, Client, ClientDescription, Credentials, Decision,
     DeliverVerdict, Message, Origin, PublishOutcome, PublishVerdict, StampedEvent,
     SubscribeVerdict, Subscription,
 };
@@ -189,9 +189,10 @@ impl LuaState {
         let Some(hook) = &hooks.authorize else { return no_hook() };
         let (value, hint): (Value, Option<Table>) =
             ask_about(lua, *bound, hook, clients, texts, client, action)?;
-        match value {
-            Value::Nil => Ok(Decision::Next),
-            value => checked(bound.after(lua, || decision(value, hint)))?,
+        match (value, hint) {
+            (Value::Nil, _) => Ok(Decision::Next),
+            (Value::Boolean(true), None) => Ok(Decision::Allow(CacheHint::default())),
+            (value, hint) => checked(bound.after(lua, || decision(value, hint)))?,
         }
     }
 
