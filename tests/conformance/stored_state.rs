@@ -70,6 +70,77 @@ fn a_session_and_all_that_waits_for_it_are_there_after_an_orderly_end() {
     }
 }
 
+/// [MQTT-3.8.3-3] [MQTT-3.3.1-12] [MQTT-3.3.4-3] [MQTT-3.3.2-6]
+#[test]
+fn options_of_subscriptions_and_the_expiry_of_messages_hold_after_the_end() {
+    let broker = storing();
+    let connect = Connect::new("s").keeping_its_session();
+    let mut sub = broker.connect(V5, &connect);
+    let local = Subscribe::to("own/+", 1 | Subscribe::NO_LOCAL);
+    assert_eq!(sub.subscribe(&local), [1]);
+    let published = Subscribe::to("as/published", 0 | Subscribe::RETAIN_AS_PUBLISHED);
+    assert_eq!(sub.subscribe(&published.with(Prop::SubscriptionIdentifier(268_435_455))), [0]);
+    sub.subscribes("late", 1);
+    sub.subscribes("$share/group/shared", 1);
+    sub.drops();
+    let mut publisher = broker.v5("p");
+    publisher.publish(&Publish::new("late", "too").qos(1).with(Prop::MessageExpiry(1)));
+    publisher.publish(&Publish::new("late", "in time").qos(1).with(Prop::MessageExpiry(1000)));
+    publisher.publish(&Publish::new("gone", "1").retained().with(Prop::MessageExpiry(1)));
+    publisher.publish(&Publish::new("stays", "2").retained().with(Prop::MessageExpiry(1000)));
+
+    let broker = broker.restarts(PINTLE, "TERM");
+    broker.lets_seconds_pass(2);
+
+    let mut sub = broker.open(V5);
+    assert!(sub.connects(&connect).session_present);
+    let delivery = sub.takes();
+    assert_eq!(delivery.text(), "in time");
+    let left = delivery.expiry().expect("it expires");
+    assert!((900..1000).contains(&left), "{left}");
+    sub.publishes("own/1", "not to itself");
+    let mut publisher = broker.v5("p");
+    publisher.retains("as/published", "x");
+    let delivery = sub.receives("as/published", "x");
+    assert!(delivery.retain);
+    assert_eq!(delivery.subscription_identifiers(), [268_435_455]);
+    publisher.publishes_at(1, "shared", "to one of a group");
+    assert_eq!(sub.takes().text(), "to one of a group");
+    let mut other = broker.v5("other");
+    other.subscribe(&Subscribe::to("gone", 0).and("stays", 0));
+    other.receives("stays", "2");
+    other.receives_nothing();
+}
+
+#[test]
+fn a_right_that_is_lost_while_the_broker_is_away_counts() {
+    let rules = |bob: &str| format!("user ann\ntopic readwrite t\nuser bob\n{bob}");
+    let broker = PINTLE.prepare(|folder: &Path| {
+        std::fs::write(folder.join("acl"), rules("topic readwrite r\ntopic read t\n")).unwrap();
+        format!(
+            "[[listener]]\nbind = \"127.0.0.1:0\"\n\
+             [[plugin]]\nname = \"store\"\nuse = \"{EXAMPLE}\"\n\
+             grants = {{ kv = {{ bytes = \"256MiB\", persist = true }} }}\n\
+             [[plugin]]\nuse = \"builtin:acl-file\"\nconfig = {{ path = \"acl\" }}\n"
+        )
+    });
+    let bob = Connect::new("bob").username("bob").keeping_its_session();
+    let mut client = broker.connect(V5, &bob);
+    client.subscribes("t", 1);
+    client.retains("r", "from bob");
+    client.drops();
+    let ann = Connect::new("ann").username("ann");
+    broker.connect(V5, &ann).publishes_at(1, "t", "for bob");
+    std::fs::write(broker.file("acl"), rules("topic read r\n")).unwrap();
+
+    let broker = broker.restarts(PINTLE, "TERM");
+
+    let mut client = broker.open(V5);
+    assert!(client.connects(&bob).session_present);
+    client.subscribes("r", 0);
+    client.receives_nothing();
+}
+
 #[test]
 fn what_was_delivered_before_the_end_does_not_come_again() {
     let broker = storing();

@@ -28,6 +28,7 @@ struct Kept {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
+    #[serde(with = "crate::kv_bytes")]
     value: Vec<u8>,
     /// Milliseconds since 1970, so that it holds over a restart.
     until_ms: Option<u64>,
@@ -360,6 +361,22 @@ mod tests {
         let error = again.restore(&path).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
         assert_eq!(again.get("a").unwrap().unwrap(), [0, 255]);
+    }
+
+    #[test]
+    fn a_snapshot_that_lists_its_bytes_is_read_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.json");
+        std::fs::write(&path, r#"{"a":{"value":[0,255],"until_ms":null}}"#).unwrap();
+        let store = KvStore::default();
+        store.restore(&path).unwrap();
+        assert_eq!(store.get("a").unwrap().unwrap(), [0, 255]);
+        store.set("b", b"x", None, ROOM).unwrap();
+        store.save(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(r#""a":{"value":"00ff","#), "{text}");
+        std::fs::write(&path, r#"{"a":{"value":"0","until_ms":null}}"#).unwrap();
+        assert!(store.restore(&path).is_err());
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod hook;
 mod host;
 mod http_client;
 mod instance;
+mod kv_bytes;
 mod kv_store;
 mod load;
 mod log_gate;

@@ -161,7 +161,7 @@ fn cost(op: &StoreOp) -> usize {
 }
 
 impl Engine {
-    /// Notes that all there is has to be stored, as for a store that has lost what it had.
+    /// Notes that all there is has to be looked at.
     pub fn note_everything(&self) {
         let Some(ledger) = self.ledger() else { return };
         for session in self.registry.all() {

@@ -88,6 +88,7 @@ impl Running {
         if let Some(net) = self.net.take() {
             net.shut_down(GRACE);
         }
+        drop(self.store.take());
         info!("The broker has ended.");
     }
 }
