@@ -107,7 +107,16 @@ fn the_settings_of_a_script_in_the_example_are_its_defaults() {
         let (key, _) = line.trim_start_matches("plugin.0.limits.").split_once(" = ").unwrap();
         let is_there =
             text.contains(&format!("\n# {key} = ")) || text.contains(&format!("{key} = "));
-        let is_hook = ["auth_step", "publish", "subscribe", "deliver", "events", "command"];
+        let is_hook = [
+            "auth_step",
+            "publish",
+            "subscribe",
+            "deliver",
+            "events",
+            "command",
+            "store",
+            "commit",
+        ];
         assert!(is_there || is_hook.contains(&key), "{key} is missing");
     }
 }
