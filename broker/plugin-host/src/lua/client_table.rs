@@ -1,13 +1,16 @@
-use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 
 use foldhash::{HashMap, HashMapExt};
-use mlua::{Lua, Result, Table};
+use mlua::{Error, Lua, Result, Table};
 use pintle_plugin_api::{Client, Protocol, Transport};
 
 /// Clients as the script sees them, made once for each connection rather than for each call.
 pub(super) struct ClientTables {
-    by_session: HashMap<u64, Known>,
+    list: Vec<Known>,
+    /// Places in the list.
+    by_session: HashMap<u64, usize>,
+    /// Session and place of the client that was asked about last.
+    last: Option<(u64, usize)>,
 }
 
 struct Known {
@@ -24,26 +27,39 @@ const CLIENTS_MAX: usize = 1024;
 
 impl ClientTables {
     pub(super) fn new() -> Self {
-        Self { by_session: HashMap::new() }
+        Self { list: Vec::new(), by_session: HashMap::new(), last: None }
     }
 
     /// The table that stands for `client`. Read-only, since it is shared by calls.
     pub(super) fn table_of(&mut self, lua: &Lua, client: &dyn Client) -> Result<&Table> {
         let key = client.session_key();
-        if self.by_session.len() >= CLIENTS_MAX && !self.by_session.contains_key(&key) {
+        let place = match self.last {
+            Some((last, place)) if last == key => place,
+            _ => self.place_of(lua, client, key)?,
+        };
+        self.last = Some((key, place));
+        let Some(known) = self.list.get_mut(place) else {
+            return Err(Error::runtime("a client without a place"));
+        };
+        if !known.is(client) {
+            *known = Known::new(lua, client)?;
+        }
+        Ok(&known.table)
+    }
+
+    fn place_of(&mut self, lua: &Lua, client: &dyn Client, key: u64) -> Result<usize> {
+        if let Some(place) = self.by_session.get(&key) {
+            return Ok(*place);
+        }
+        let known = Known::new(lua, client)?;
+        if self.list.len() >= CLIENTS_MAX {
+            self.list.clear();
             self.by_session.clear();
         }
-        let known = match self.by_session.entry(key) {
-            Entry::Occupied(place) => {
-                let known = place.into_mut();
-                if !known.is(client) {
-                    *known = Known::new(lua, client)?;
-                }
-                known
-            }
-            Entry::Vacant(place) => place.insert(Known::new(lua, client)?),
-        };
-        Ok(&known.table)
+        let place = self.list.len();
+        self.list.push(known);
+        self.by_session.insert(key, place);
+        Ok(place)
     }
 }
 

@@ -1,7 +1,7 @@
 use pintle_mqtt::{ReasonCode, Timestamp};
 use pintle_ports::{
-    Action, AuthOutcome, AuthProgress, DeliverRuling, PublishVerdict, Step, SubscribeRuling,
-    SubscriptionRequest, Verdict,
+    Action, AuthOutcome, AuthProgress, DeliverRuling, Identity, PublishVerdict, Step,
+    SubscribeRuling, SubscriptionRequest, Verdict,
 };
 
 use crate::support::{client, load, message, rewritten, script, told, user};
@@ -51,6 +51,24 @@ fn a_script_sees_who_asks_for_what() {
     )]);
     assert_eq!(table.may_publish(&user("c1", "alice"), "a/b"), Verdict::Allow);
     assert_ne!(table.may_publish(&user("c1", "bob"), "a/b"), Verdict::Allow);
+}
+
+#[test]
+fn each_of_many_clients_is_told_of_as_itself() {
+    let table = load([script(
+        "return { authorize = function(client, action, topic)
+            return client.id == topic and client.session == #topic
+        end }",
+    )]);
+    for round in 0..3 {
+        for at in 0..1500 {
+            let id = "x".repeat(at) + "/a";
+            let who = Identity { session_key: id.len() as u64, ..client(&id) };
+            assert_eq!(table.may_publish(&who, &id), Verdict::Allow, "{round}");
+            let other = Identity { username: Some("u".into()), ..who };
+            assert_eq!(table.may_publish(&other, &id), Verdict::Allow, "{round}");
+        }
+    }
 }
 
 #[test]
