@@ -47,7 +47,8 @@ flags() {
 build_rust() {
   local sysroot args=(build --release --locked --target "$target")
   sysroot=$(rustc --print sysroot)
-  PATH=$(echo "$sysroot"/lib/rustlib/*-linux-gnu/bin):$(echo "$sysroot"/lib/rustlib/*-linux-gnu/bin/gcc-ld):$PATH
+  # Where the linker is, and the one that it calls.
+  PATH=$sysroot/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin:$PATH
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld
   if [ -n "${RUST_WEB:-}" ]; then
     RUST_WEB=$(cd "$RUST_WEB" && pwd)
