@@ -78,7 +78,7 @@ fn options_of_subscriptions_and_the_expiry_of_messages_hold_after_the_end() {
     let mut sub = broker.connect(V5, &connect);
     let local = Subscribe::to("own/+", 1 | Subscribe::NO_LOCAL);
     assert_eq!(sub.subscribe(&local), [1]);
-    let published = Subscribe::to("as/published", 0 | Subscribe::RETAIN_AS_PUBLISHED);
+    let published = Subscribe::to("as/published", Subscribe::RETAIN_AS_PUBLISHED);
     assert_eq!(sub.subscribe(&published.with(Prop::SubscriptionIdentifier(268_435_455))), [0]);
     sub.subscribes("late", 1);
     sub.subscribes("$share/group/shared", 1);

@@ -37,7 +37,7 @@ impl Unsaved {
 pub(crate) struct Ledger {
     sessions: Mutex<HashSet<Arc<str>>>,
     topics: Mutex<HashSet<Box<str>>>,
-    /// Wakes who stores. Called with a lock held that nobody waits for.
+    /// Wakes who stores. Called with a session locked, so it may not call back.
     wake: Box<dyn Fn() + Send + Sync>,
     /// From when on messages of QoS 1 and 2 are refused, in milliseconds of the broker's time.
     refuse_from: AtomicU64,

@@ -81,6 +81,21 @@ impl MemoryStore {
         self.records.lock().is_empty()
     }
 
+    /// A broker could begin here: what refers to a message finds it.
+    fn assert_whole(&self) {
+        let records = self.records.lock();
+        let is_there = |space, key: &[u8]| records.contains_key(&(space, key.to_vec()));
+        for ((space, key), value) in &*records {
+            match (space, value.get(9)) {
+                (Space::Queue, Some(_)) => assert!(is_there(Space::Messages, &value[1..9])),
+                (Space::InFlight, Some(1)) => {
+                    assert!(is_there(Space::Messages, &value[10..18]));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Puts nonsense in the place of a record.
     pub(crate) fn spoil(&self, space: Space, key: &[u8], value: &[u8]) {
         self.records.lock().insert((space, key.to_vec()), value.to_vec());
@@ -185,5 +200,6 @@ fn restore(engine: &Engine, store: &MemoryStore) -> (StoreFeed, Restored) {
 fn save(engine: &Engine, feed: &mut StoreFeed, store: &MemoryStore) {
     while feed.has_more(engine) {
         store.apply(&feed.gather(engine, 7, 1 << 20)).unwrap();
+        store.assert_whole();
     }
 }
