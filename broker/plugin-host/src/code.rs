@@ -85,6 +85,8 @@ pub struct ScriptLimits {
     pub log_line_bytes_max: usize,
     /// Calls of host functions within one hook; 10 000.
     pub host_calls_max: u32,
+    /// What calls of over 50 µs may take of each second of a worker; 200 ms.
+    pub worker_share: Duration,
 }
 
 impl Default for ScriptLimits {
@@ -98,6 +100,7 @@ impl Default for ScriptLimits {
             log_lines_max: 100,
             log_line_bytes_max: 4 << 10,
             host_calls_max: 10_000,
+            worker_share: Duration::from_millis(200),
         }
     }
 }

@@ -118,6 +118,7 @@ pub(crate) fn slot_of(
         on_error: spec.on_error,
         budgets: spec.budgets,
         event_queue_max: shared.event_queue_max,
+        worker_share: spec.limits.worker_share,
     });
     check_policy(&slot)?;
     Ok(slot)

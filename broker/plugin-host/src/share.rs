@@ -10,13 +10,12 @@ use crate::ticker::TICK;
 pub(crate) const SHORT: Duration = Duration::from_micros(50);
 /// A plugin's share is one of this.
 const WINDOW: Duration = Duration::from_secs(1);
-/// What long calls may take of each window on each worker: 20 %.
-const SHARE: Duration = Duration::from_millis(200);
-
 /// Sees to it that long calls of one plugin leave a worker time for others.
 #[derive(Debug)]
 pub(crate) struct WorkerShare {
     key: u64,
+    /// What long calls may take of each window on each worker.
+    share: Duration,
     /// Whether there was a long call at all.
     is_watched: AtomicBool,
 }
@@ -34,10 +33,10 @@ thread_local! {
 }
 
 impl WorkerShare {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(share: Duration) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let key = LAST.fetch_add(1, Ordering::Relaxed);
-        Self { key, is_watched: AtomicBool::new(false) }
+        Self { key, share, is_watched: AtomicBool::new(false) }
     }
 
     /// Whether a call has to wait for the next window. One load, unless there were long calls.
@@ -50,7 +49,7 @@ impl WorkerShare {
     fn is_over(&self, now: Timestamp) -> bool {
         USED.with_borrow(|all| {
             let used = all.iter().find(|used| used.key == self.key);
-            used.is_some_and(|used| used.used >= SHARE && now.since(used.began) < WINDOW)
+            used.is_some_and(|used| used.used >= self.share && now.since(used.began) < WINDOW)
         })
     }
 
@@ -86,13 +85,17 @@ mod tests {
 
     use super::WorkerShare;
 
+    fn share() -> WorkerShare {
+        WorkerShare::new(Duration::from_millis(200))
+    }
+
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
 
     #[test]
     fn long_calls_use_up_a_fifth_of_a_second_and_the_next_second_is_another() {
-        let share = WorkerShare::new();
+        let share = share();
         for call in 0..100 {
             assert!(!share.is_used_up(at(call)), "{call}");
             share.count(Duration::from_millis(2), 1, at(call));
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn short_calls_are_not_counted() {
-        let share = WorkerShare::new();
+        let share = share();
         for _ in 0..100_000 {
             share.count(Duration::from_micros(50), 16, at(0));
         }
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_long_call_counts_for_those_that_were_not_timed_up_to_a_tick_each() {
-        let (short, long) = (WorkerShare::new(), WorkerShare::new());
+        let (short, long) = (share(), share());
         short.count(Duration::from_micros(500), 16, at(0));
         long.count(Duration::from_millis(180), 16, at(0));
         assert!(!short.is_used_up(at(1)) && !long.is_used_up(at(1)));
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn one_plugin_does_not_use_the_share_of_another() {
-        let (one, other) = (WorkerShare::new(), WorkerShare::new());
+        let (one, other) = (share(), share());
         one.count(Duration::from_millis(200), 1, at(0));
         other.count(Duration::from_millis(1), 1, at(0));
         assert!(one.is_used_up(at(1)));

@@ -47,6 +47,7 @@ pub(crate) struct SlotParts {
     pub(crate) on_error: ErrorPolicy,
     pub(crate) budgets: Budgets,
     pub(crate) event_queue_max: usize,
+    pub(crate) worker_share: Duration,
 }
 
 /// Messages that a plugin emitted and that go nowhere.
@@ -112,7 +113,7 @@ impl Slot {
             refused: RefusedMessages::default(),
             last_error: Mutex::default(),
             is_retired: AtomicBool::new(false),
-            share: WorkerShare::new(),
+            share: WorkerShare::new(parts.worker_share),
             meters: Default::default(),
         }
     }

@@ -62,3 +62,14 @@ fn a_script_that_becomes_slow_after_many_short_calls_is_cut_to_its_share_too() {
     // Not more than fifteen calls in a row are not timed.
     assert!(refused >= 60 - 10 - 15, "{refused}: {:?}", table.host.stats());
 }
+
+#[test]
+fn the_share_is_what_limits_say() {
+    let mut spec = script(SPINS);
+    spec.limits.worker_share = std::time::Duration::from_millis(30);
+    let table = load([spec]);
+    let verdicts: Vec<_> = (0..10).map(|_| publish(&table, "a", "slow", at(0))).collect();
+    let failed = verdicts.iter().filter(|verdict| **verdict == FAILED).count();
+    assert!(failed >= 8, "{verdicts:?}");
+    assert_eq!(verdicts[0], PublishVerdict::Pass);
+}

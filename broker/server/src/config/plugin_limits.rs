@@ -49,6 +49,11 @@ fn read_script(section: &mut Section<'_>, ours: &ScriptLimits) -> ScriptLimits {
         let what = "a plugin needs at least a millisecond to load";
         section.problem("load", &section.origin_of("load"), what);
     }
+    let worker_share = section.span_or("worker_share", ours.worker_share);
+    if !(Duration::from_millis(1)..=Duration::from_secs(1)).contains(&worker_share) {
+        let what = "a share of a worker's second is between 1ms and 1s";
+        section.problem("worker_share", &section.origin_of("worker_share"), what);
+    }
     ScriptLimits {
         load,
         memory_bytes_max: section.bytes_or("memory", ours.memory_bytes_max, 64 << 10..=4 << 30),
@@ -58,6 +63,7 @@ fn read_script(section: &mut Section<'_>, ours: &ScriptLimits) -> ScriptLimits {
         log_lines_max: section.number_or("log_lines", ours.log_lines_max, 0..=1_000_000),
         log_line_bytes_max: section.bytes_or("log_line", ours.log_line_bytes_max, 16..=1 << 20),
         host_calls_max: section.number_or("host_calls", ours.host_calls_max, 1..=100_000_000),
+        worker_share,
     }
 }
 

@@ -58,7 +58,8 @@ fn what_is_not_there_or_not_known_is_an_error() {
 fn limits_and_grants_are_read() {
     let given = given(
         "[[plugin]]\nuse = \"c.lua\"\n\
-         limits = { memory = \"32MiB\", publish = \"5ms\", threads = 2, log_line = \"1KiB\" }\n\
+         limits = { memory = \"32MiB\", publish = \"5ms\", threads = 2, log_line = \"1KiB\", \
+         worker_share = \"50ms\" }\n\
          [plugin.grants]\npublish = [\"alerts/#\"]\nkv = { bytes = \"1MiB\", persist = true }\n\
          subscribe = true\nretained = [\"state/+\"]\nhttp = [\"https://a.example/v1\"]\n\
          credentials = true\n\
@@ -71,6 +72,7 @@ fn limits_and_grants_are_read() {
     assert_eq!(plugin.limits.memory_bytes_max, 32 << 20);
     assert_eq!(plugin.limits.threads_max, 2);
     assert_eq!(plugin.limits.log_line_bytes_max, 1024);
+    assert_eq!(plugin.limits.worker_share.as_millis(), 50);
     assert_eq!(plugin.budgets.publish.as_millis(), 5);
     let grants = &plugin.grants;
     assert_eq!(grants.publish, ["alerts/#"]);
@@ -82,6 +84,16 @@ fn limits_and_grants_are_read() {
     assert_eq!(grants.secrets.get("token").map(Vec::as_slice), Some(&b"t"[..]));
     assert!(plugin.files.contains(&given.folder.path().join("key")));
     assert_eq!(given.shown("plugin.0.grants.secrets.key").0, "(secret)");
+}
+
+#[test]
+fn a_share_of_a_second_is_neither_nothing_nor_more_than_a_second() {
+    for share in ["0ms", "1001ms"] {
+        let limits = format!("limits = {{ worker_share = \"{share}\" }}\n");
+        let text = format!("[[plugin]]\nuse = \"c.lua\"\n{limits}");
+        let errors = given(&text).file("c.lua", "return {}").errors().concat();
+        assert!(errors.contains("limits.worker_share: a share of a worker's second"), "{errors}");
+    }
 }
 
 #[test]
