@@ -1,10 +1,12 @@
 //! What a broker has again that begins where another ended, with a Lua plugin as its store.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use pintle_tests::wire::{Ack, AckKind, Connect, Prop, Publish, Subscribe, Will};
-use pintle_tests::{Broker, Client, PATIENCE, V5, V311};
+use pintle_tests::{Broker, Client, PATIENCE, V5, V311, over_tcp};
 
 use crate::PINTLE;
 
@@ -196,6 +198,64 @@ fn flows_that_were_begun_go_on() {
     sub.send(&Ack::new(AckKind::PubRel, 77));
     assert_eq!(sub.expect_ack(AckKind::PubComp).code, 0);
     other.receives_nothing();
+}
+
+/// Takes some of what is published while it is, with a connection of its own for every few; returns
+/// what it took.
+fn takes_while_published(address: SocketAddr, name: &str, published: &AtomicUsize) -> Vec<usize> {
+    let mut taken = Vec::new();
+    while published.load(Ordering::Acquire) < ROUND {
+        let mut sub = Client::over(over_tcp(address).unwrap(), V5);
+        assert!(sub.connects(&Connect::new(name).keeping_its_session()).session_present);
+        for _ in 0..7 {
+            // Half of it is left for the next broker.
+            if taken.len() * 2 < published.load(Ordering::Acquire) {
+                taken.push(sub.takes().text().parse().unwrap());
+            }
+        }
+        sub.drops();
+    }
+    taken
+}
+
+/// Messages that one broker is sent.
+const ROUND: usize = 200;
+
+#[test]
+fn every_message_of_qos_2_comes_once_whichever_broker_it_was_published_to() {
+    let mut broker = storing();
+    let names = ["a", "b", "c"];
+    for name in names {
+        let connect = Connect::new(name).keeping_its_session();
+        broker.connect(V5, &connect).subscribes("numbers", 2);
+    }
+    let mut taken = names.map(|_| Vec::new());
+    for round in 0..3 {
+        let published = AtomicUsize::new(0);
+        let address = broker.address();
+        std::thread::scope(|scope| {
+            let subscribers =
+                names.map(|name| scope.spawn(|| takes_while_published(address, name, &published)));
+            let mut publisher = broker.v5("p");
+            for number in 0..ROUND {
+                publisher.publishes_at(2, "numbers", &(round * ROUND + number).to_string());
+                published.fetch_add(1, Ordering::Release);
+            }
+            for (subscriber, taken) in subscribers.into_iter().zip(&mut taken) {
+                taken.extend(subscriber.join().unwrap());
+            }
+        });
+        broker = broker.restarts(PINTLE, "TERM");
+    }
+    for (name, taken) in names.into_iter().zip(&mut taken) {
+        let mut sub = broker.open(V5);
+        assert!(sub.connects(&Connect::new(name).keeping_its_session()).session_present);
+        while taken.len() < 3 * ROUND {
+            taken.push(sub.takes().text().parse().unwrap());
+        }
+        sub.receives_nothing();
+        assert!(taken.iter().copied().eq(0..3 * ROUND), "{name}: {taken:?}");
+    }
 }
 
 #[test]
