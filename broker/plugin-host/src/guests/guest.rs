@@ -66,12 +66,14 @@ pub(crate) trait Guest: Sized + 'static {
         action: &Action<'_>,
     ) -> Result<Option<String>, Fault>;
 
+    /// `None` if it passes as it is, and nothing is emitted beside it. A verdict is long, and would be
+    /// moved from one caller to the next.
     fn on_publish(
         &mut self,
         origin: Origin,
         client: Option<&dyn Client>,
         message: &Message<'_>,
-    ) -> Result<PublishVerdict, Fault>;
+    ) -> Result<Option<Box<PublishVerdict>>, Fault>;
 
     fn on_subscribe(
         &mut self,

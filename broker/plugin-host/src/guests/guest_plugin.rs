@@ -286,7 +286,11 @@ impl<G: Guest> Instance for GuestPlugin<G> {
         client: Option<&dyn Client>,
         message: &Message<'_>,
     ) -> Result<PublishVerdict, Fault> {
-        self.ask(|budgets| budgets.publish, |guest| guest.on_publish(origin, client, message))
+        let ask = |guest: &mut G| guest.on_publish(origin, client, message);
+        Ok(match self.ask(|budgets| budgets.publish, ask)? {
+            Some(verdict) => *verdict,
+            None => PublishVerdict::default(),
+        })
     }
 
     fn on_subscribe(

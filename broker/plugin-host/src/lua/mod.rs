@@ -13,9 +13,9 @@ mod failure;
 mod host_functions;
 mod json;
 mod message_table;
-mod plugin;
 mod sandbox;
 mod script;
+mod source;
 mod state;
 mod storage;
 #[cfg(test)]
@@ -23,6 +23,7 @@ mod tests;
 mod texts;
 
 use crate::fault::Fault;
+use crate::guests::{GuestPlugin, Program};
 use crate::instance::{Instance, Stage};
 
 /// Loads a script, and says what it is.
@@ -30,5 +31,6 @@ use crate::instance::{Instance, Stage};
 /// # Errors
 /// What is wrong with it, with file and line.
 pub(crate) fn stage(stage: Stage) -> Result<Box<dyn Instance>, Fault> {
-    Ok(Box::new(plugin::LuaPlugin::stage(stage)?))
+    let source = source::Source::of(&stage)?;
+    Ok(Box::new(GuestPlugin::<state::LuaState>::new(Program::new(stage, source))?))
 }

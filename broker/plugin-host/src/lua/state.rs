@@ -5,8 +5,8 @@ use foldhash::{HashMap, HashMapExt};
 use mlua::{FromLuaMulti, Function, Lua, Table, Value};
 use pintle_plugin_api::{
     Action, AuthStep, AuthVerdict, CacheHint, Client, ClientDescription, Credentials, Decision,
-    DeliverVerdict, Message, Origin, PublishOutcome, PublishVerdict, StampedEvent,
-    SubscribeVerdict, Subscription,
+    DeliverVerdict, Message, Origin, PublishOutcome, PublishVerdict, Space, StampedEvent,
+    StoreEntry, StoreOp, SubscribeVerdict, Subscription,
 };
 
 use super::answer::{
@@ -20,12 +20,15 @@ use super::failure::fault_of;
 use super::host_functions::Ground;
 use super::json::{Unfit, encode};
 use super::message_table::{message_table, subscription_table};
-use super::plugin::Program;
 use super::sandbox::{Call, compile, sandbox};
 use super::script::{HookFunction, ScriptHooks};
+use super::source::Source;
+use super::storage::{ScanCall, StoreCall};
 use super::texts::Texts;
 use super::{crypto, encodings, host_functions, json};
-use crate::fault::Fault;
+use crate::fault::{ErrorKind, Fault};
+use crate::guests::{Guest, Program};
+use crate::instance::{Abilities, StoreAnswer};
 use crate::ticker::ticks;
 
 /// One instance of a script, on one thread.
@@ -53,11 +56,19 @@ fn checked<T>(answer: mlua::Result<T>) -> Result<T, Fault> {
 }
 
 impl LuaState {
-    /// Runs the script, for `budget` ticks at most.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub(super) fn new(program: &Arc<Program>, budget: u64) -> Result<Self, Fault> {
+    pub(super) fn lua(&self) -> &Lua {
+        &self.lua
+    }
+
+    fn client(&mut self, client: &dyn Client) -> Result<Table, Fault> {
+        checked(self.clients.table_of(&self.lua, client).cloned())
+    }
+}
+
+impl Guest for LuaState {
+    type Code = Source;
+
+    fn new(program: &Arc<Program<Source>>, budget: u64) -> Result<Self, Fault> {
         let call = Rc::new(Call::new(program.limits.memory_bytes_max));
         let host_calls_max = program.limits.host_calls_max;
         call.begin(ticks().saturating_add(budget), host_calls_max);
@@ -75,7 +86,7 @@ impl LuaState {
         };
         let built = (|| {
             let lua = checked(sandbox(&call, program.limits.memory_bytes_max, furnish))?;
-            let chunk = checked(compile(&lua, &program.file, &program.source))?;
+            let chunk = checked(compile(&lua, &program.file, &program.code.bytes))?;
             let returned: Value = checked(chunk.call(()))?;
             let hooks = ScriptHooks::read(&program.file, returned)?;
             Ok((lua, hooks))
@@ -96,8 +107,12 @@ impl LuaState {
         })
     }
 
+    fn abilities(&mut self, program: &Program<Source>) -> Result<Abilities, Fault> {
+        Ok(self.hooks.abilities(&program.name))
+    }
+
     /// Calls into the script with a deadline so many ticks from now.
-    pub(super) fn within<T>(
+    fn within<T>(
         &mut self,
         budget: u64,
         ask: impl FnOnce(&mut Self) -> Result<T, Fault>,
@@ -110,23 +125,19 @@ impl LuaState {
         answer
     }
 
-    pub(super) fn lua(&self) -> &Lua {
-        &self.lua
+    /// An ordinary error of a script leaves its state as it was.
+    fn is_spoilt_by(fault: &Fault) -> bool {
+        matches!(fault.kind, ErrorKind::Late | ErrorKind::Memory | ErrorKind::Panic)
     }
 
-    fn client(&mut self, client: &dyn Client) -> Result<Table, Fault> {
-        checked(self.clients.table_of(&self.lua, client).cloned())
-    }
-
-    pub(super) fn authenticate(
+    fn authenticate(
         &mut self,
         client: &ClientDescription,
         credentials: &Credentials,
-        with_password: bool,
     ) -> Result<AuthVerdict, Fault> {
         let table = self.client(client)?;
         let Some(hook) = &self.hooks.authenticate else { return no_hook() };
-        let password = credentials.password.as_deref().filter(|_| with_password);
+        let password = credentials.password.as_deref();
         let password = password.map(|bytes| self.lua.create_string(bytes)).transpose();
         let username = credentials.username.as_deref();
         let will_topic = credentials.will_topic.as_deref();
@@ -136,7 +147,7 @@ impl LuaState {
     }
 
     /// Begins an exchange; false if the script does not want to.
-    pub(super) fn auth_begin(
+    fn auth_begin(
         &mut self,
         exchange: u64,
         client: &ClientDescription,
@@ -153,7 +164,7 @@ impl LuaState {
             }
             Value::Function(_) => {
                 let what = format!("more than {EXCHANGES_MAX} exchanges at once");
-                Err(Fault::new(crate::fault::ErrorKind::Bound, what))
+                Err(Fault::new(ErrorKind::Bound, what))
             }
             other => Err(Fault::invalid(format!(
                 "auth_begin returned a {}: it should return the function that takes the \
@@ -163,11 +174,7 @@ impl LuaState {
         }
     }
 
-    pub(super) fn auth_step(
-        &mut self,
-        exchange: u64,
-        data: Option<&[u8]>,
-    ) -> Result<AuthStep, Fault> {
+    fn auth_step(&mut self, exchange: u64, data: Option<&[u8]>) -> Result<AuthStep, Fault> {
         let Some(step) = self.exchanges.get(&exchange) else {
             return Err(Fault::invalid("the exchange was lost with the instance that held it"));
         };
@@ -176,15 +183,12 @@ impl LuaState {
         auth_step(&self.lua, answer)
     }
 
-    pub(super) fn forget_exchange(&mut self, exchange: u64) {
+    fn auth_end(&mut self, exchange: u64) -> Result<(), Fault> {
         self.exchanges.remove(&exchange);
+        Ok(())
     }
 
-    pub(super) fn authorize(
-        &mut self,
-        client: &dyn Client,
-        action: &Action<'_>,
-    ) -> Result<Decision, Fault> {
+    fn authorize(&mut self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
         let Self { lua, hooks, clients, texts, bound, .. } = self;
         let Some(hook) = &hooks.authorize else { return no_hook() };
         let (value, hint): (Value, Option<Table>) =
@@ -196,7 +200,7 @@ impl LuaState {
         }
     }
 
-    pub(super) fn explain(
+    fn explain(
         &mut self,
         client: &dyn Client,
         action: &Action<'_>,
@@ -208,7 +212,7 @@ impl LuaState {
 
     /// `None` if it passes as it is, and nothing is emitted beside it. A verdict is long, and would be
     /// moved from one caller to the next.
-    pub(super) fn on_publish(
+    fn on_publish(
         &mut self,
         origin: Origin,
         client: Option<&dyn Client>,
@@ -229,11 +233,7 @@ impl LuaState {
         Ok(Some(Box::new(PublishVerdict { outcome, emit })))
     }
 
-    pub(super) fn on_deliver(
-        &mut self,
-        cohort: &str,
-        message: &Message<'_>,
-    ) -> Result<DeliverVerdict, Fault> {
+    fn on_deliver(&mut self, cohort: &str, message: &Message<'_>) -> Result<DeliverVerdict, Fault> {
         let Self { lua, hooks, texts, bound, .. } = self;
         let Some(hook) = &hooks.on_deliver else { return no_hook() };
         let first = || Ok(cohort);
@@ -243,7 +243,7 @@ impl LuaState {
         }
     }
 
-    pub(super) fn on_subscribe(
+    fn on_subscribe(
         &mut self,
         client: &dyn Client,
         subscription: &Subscription,
@@ -255,7 +255,7 @@ impl LuaState {
         subscribe_verdict(&self.lua, subscription, answer)
     }
 
-    pub(super) fn on_unsubscribe(
+    fn on_unsubscribe(
         &mut self,
         client: &dyn Client,
         filter: &str,
@@ -265,13 +265,13 @@ impl LuaState {
         checked(hook.function.call((client, filter)))
     }
 
-    pub(super) fn cohort(&mut self, client: &dyn Client) -> Result<Option<String>, Fault> {
+    fn cohort(&mut self, client: &dyn Client) -> Result<Option<String>, Fault> {
         let client = self.client(client)?;
         let Some(hook) = &self.hooks.cohort else { return no_hook() };
         checked(hook.function.call(client))
     }
 
-    pub(super) fn on_events(&mut self, events: &[StampedEvent], lost: u64) -> Result<(), Fault> {
+    fn on_events(&mut self, events: &[StampedEvent], lost: u64) -> Result<(), Fault> {
         let Some(hook) = &self.hooks.on_events else { return no_hook() };
         let batch = checked(self.lua.create_table_with_capacity(events.len(), 0))?;
         for event in events {
@@ -281,13 +281,13 @@ impl LuaState {
         checked(hook.function.call((batch, lost as f64)))
     }
 
-    pub(super) fn on_timer(&mut self, name: &str) -> Result<(), Fault> {
+    fn on_timer(&mut self, name: &str) -> Result<(), Fault> {
         let Some(hook) = &self.hooks.on_timer else { return no_hook() };
         checked(hook.function.call(name))
     }
 
     /// What the script returns goes to the operator as JSON; a second value is a complaint.
-    pub(super) fn on_command(
+    fn on_command(
         &mut self,
         principal: Option<&str>,
         command: &str,
@@ -310,6 +310,36 @@ impl LuaState {
                 Err(Unfit::Lua(error)) => Err(fault_of(&error)),
             },
         }
+    }
+
+    fn store_open(&mut self) -> Result<StoreAnswer, Fault> {
+        self.store(&StoreCall::Open)
+    }
+
+    fn store_apply(&mut self, ops: &[StoreOp]) -> Result<StoreAnswer, Fault> {
+        self.store(&StoreCall::Apply(ops))
+    }
+
+    fn store_scan(
+        &mut self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
+        self.scan(&ScanCall { space, prefix, after, limit })
+    }
+
+    fn store_flush(&mut self) -> Result<StoreAnswer, Fault> {
+        self.store(&StoreCall::Flush)
+    }
+
+    fn store_close(&mut self) -> Result<StoreAnswer, Fault> {
+        self.store(&StoreCall::Close)
+    }
+
+    fn on_commit(&mut self, commit: u64, ops: &[StoreOp], lost: u64) -> Result<(), Fault> {
+        self.told(commit, ops, lost)
     }
 }
 

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use mlua::{FromLua, Lua, LuaString, Table, Value};
 use pintle_plugin_api::{Space, StoreEntry, StoreError, StoreOp};
 
@@ -10,24 +8,24 @@ use crate::fault::Fault;
 use crate::instance::StoreAnswer;
 
 /// A call of a script that is a store.
-pub(super) enum StoreCall {
+pub(super) enum StoreCall<'a> {
     Open,
-    Apply(Arc<[StoreOp]>),
+    Apply(&'a [StoreOp]),
     Flush,
     Close,
 }
 
 /// What a script is asked to find.
-pub(super) struct ScanCall {
+pub(super) struct ScanCall<'a> {
     pub(super) space: Space,
-    pub(super) prefix: Vec<u8>,
-    pub(super) after: Option<Vec<u8>>,
+    pub(super) prefix: &'a [u8],
+    pub(super) after: Option<&'a [u8]>,
     pub(super) limit: usize,
 }
 
 impl LuaState {
     /// What the script has no function for is done.
-    pub(super) fn store(&self, call: &StoreCall) -> Result<StoreAnswer, Fault> {
+    pub(super) fn store(&self, call: &StoreCall<'_>) -> Result<StoreAnswer, Fault> {
         let hooks = &self.hooks;
         let hook = match call {
             StoreCall::Open => &hooks.store_open,
@@ -54,17 +52,14 @@ impl LuaState {
         }
     }
 
-    pub(super) fn store_scan(
-        &self,
-        scan: &ScanCall,
-    ) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
+    pub(super) fn scan(&self, scan: &ScanCall<'_>) -> Result<StoreAnswer<Vec<StoreEntry>>, Fault> {
         let Some(hook) = &self.hooks.store_scan else {
             return Err(Fault::invalid("the script has no store_scan"));
         };
         let lua = self.lua();
         let text = |bytes: &[u8]| checked(lua.create_string(bytes));
-        let after = scan.after.as_deref().map(text).transpose()?;
-        let args = (scan.space.name(), text(&scan.prefix)?, after, scan.limit);
+        let after = scan.after.map(text).transpose()?;
+        let args = (scan.space.name(), text(scan.prefix)?, after, scan.limit);
         let (value, complaint) = called(hook, args)?;
         match (value, complaint) {
             (Value::Table(list), _) => entries(lua, &list).map(Ok),
@@ -77,7 +72,7 @@ impl LuaState {
         }
     }
 
-    pub(super) fn on_commit(&self, commit: u64, ops: &[StoreOp], lost: u64) -> Result<(), Fault> {
+    pub(super) fn told(&self, commit: u64, ops: &[StoreOp], lost: u64) -> Result<(), Fault> {
         let Some(hook) = &self.hooks.on_commit else {
             return Err(Fault::invalid("the script has no on_commit"));
         };

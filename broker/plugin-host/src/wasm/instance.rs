@@ -231,7 +231,7 @@ impl Guest for WasmGuest {
         origin: Origin,
         client: Option<&dyn Client>,
         message: &Message<'_>,
-    ) -> Result<PublishVerdict, Fault> {
+    ) -> Result<Option<Box<PublishVerdict>>, Fault> {
         let publish = self.exports.publish.as_ref().ok_or_else(no_hook)?;
         let header = convert::header(message);
         let payload = convert::inline(message, self.about.payload);
@@ -239,7 +239,10 @@ impl Guest for WasmGuest {
         let verdict = about(Subject { client, message: Some(message) }, || {
             publish.call_on_publish(&mut self.store, origin, client.is_some(), header, payload)
         });
-        Ok(from_guest::publish_verdict(self.checked(verdict)?))
+        Ok(match self.checked(verdict)? {
+            publish::Verdict { outcome: publish::Outcome::Pass, emit } if emit.is_empty() => None,
+            verdict => Some(Box::new(from_guest::publish_verdict(verdict))),
+        })
     }
 
     fn on_subscribe(
