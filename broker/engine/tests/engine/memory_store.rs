@@ -85,7 +85,7 @@ impl MemoryStore {
     fn assert_whole(&self) {
         let records = self.records.lock();
         let is_there = |space, key: &[u8]| records.contains_key(&(space, key.to_vec()));
-        for ((space, key), value) in &*records {
+        for ((space, _), value) in &*records {
             match (space, value.get(9)) {
                 (Space::Queue, Some(_)) => assert!(is_there(Space::Messages, &value[1..9])),
                 (Space::InFlight, Some(1)) => {

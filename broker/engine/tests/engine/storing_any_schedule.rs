@@ -1,10 +1,11 @@
 use pintle_engine::EngineSettings;
-use pintle_mqtt::{AckKind, Property, ProtocolVersion, ReasonCode};
+use pintle_mqtt::{AckKind, Packet, Property, ProtocolVersion, QoS, ReasonCode};
 use proptest::prelude::*;
 
 use crate::client::at;
 use crate::draft::publish;
 use crate::memory_store::{MemoryStore, Storing};
+use crate::seen::Seen;
 
 const FILTERS: [&str; 5] = ["t", "t/#", "+", "$share/g/t", "$share/g/t/+"];
 const TOPICS: [&str; 4] = ["t", "t/1", "t/2", "u"];
@@ -12,15 +13,51 @@ const TOPICS: [&str; 4] = ["t", "t/1", "t/2", "u"];
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { topic: usize, count: u8, qos: u8, expires: bool },
-    Retain { topic: usize, empty: bool },
-    Connect { who: usize, receive_maximum: u16, keep_secs: u32, clean: bool, by_hand: bool },
+    Publish {
+        topic: usize,
+        count: u8,
+        qos: u8,
+        expires: bool,
+    },
+    Retain {
+        topic: usize,
+        empty: bool,
+    },
+    Connect {
+        who: usize,
+        receive_maximum: u16,
+        keep_secs: u32,
+        clean: bool,
+        by_hand: bool,
+    },
     Lose(usize),
-    Leave(usize),
-    Subscribe { who: usize, filter: usize, qos: u8 },
-    Unsubscribe { who: usize, filter: usize },
-    Ack { who: usize, kind: u8, id: u16 },
-    SendQos2 { who: usize, id: u16 },
+    /// With another Session Expiry Interval, if any.
+    Leave {
+        who: usize,
+        keep_secs: Option<u32>,
+    },
+    Subscribe {
+        who: usize,
+        filter: usize,
+        qos: u8,
+    },
+    Unsubscribe {
+        who: usize,
+        filter: usize,
+    },
+    /// The next step of one of the deliveries that are not finished.
+    Ack {
+        who: usize,
+        which: usize,
+    },
+    SendQos2 {
+        who: usize,
+        id: u16,
+    },
+    Release {
+        who: usize,
+        id: u16,
+    },
     SecondsPass(u8),
     Save,
     Restart,
@@ -38,12 +75,14 @@ fn step() -> impl Strategy<Value = Step> {
                 Step::Connect { who, receive_maximum, keep_secs, clean, by_hand }
             }),
         2 => who().prop_map(Step::Lose),
-        1 => who().prop_map(Step::Leave),
+        1 => (who(), prop_oneof![Just(None), Just(Some(0)), Just(Some(50))])
+            .prop_map(|(who, keep_secs)| Step::Leave { who, keep_secs }),
         4 => (who(), 0..FILTERS.len(), 0_u8..3)
             .prop_map(|(who, filter, qos)| Step::Subscribe { who, filter, qos }),
         2 => (who(), 0..FILTERS.len()).prop_map(|(who, filter)| Step::Unsubscribe { who, filter }),
-        8 => (who(), 0_u8..3, 1_u16..12).prop_map(|(who, kind, id)| Step::Ack { who, kind, id }),
+        8 => (who(), 0..20_usize).prop_map(|(who, which)| Step::Ack { who, which }),
         2 => (who(), 1_u16..5).prop_map(|(who, id)| Step::SendQos2 { who, id }),
+        2 => (who(), 1_u16..5).prop_map(|(who, id)| Step::Release { who, id }),
         2 => (0_u8..30).prop_map(Step::SecondsPass),
         4 => Just(Step::Save),
         1 => Just(Step::Restart),
@@ -56,13 +95,15 @@ struct Story {
     /// How often each has connected.
     connections: [usize; 3],
     is_open: [bool; 3],
+    /// What each is still to answer.
+    unanswered: [Vec<(AckKind, u16)>; 3],
 }
 
 impl Story {
     fn new() -> Self {
         let settings = EngineSettings { queue_messages_max: 12, ..EngineSettings::default() };
         let it = Storing::on(MemoryStore::default(), settings);
-        Self { it, connections: [0; 3], is_open: [false; 3] }
+        Self { it, connections: [0; 3], is_open: [false; 3], unanswered: Default::default() }
     }
 
     fn name(&self, who: usize) -> String {
@@ -111,9 +152,13 @@ impl Story {
                     .will_delay(7);
                 connects.is_let_in();
                 self.is_open[who] = true;
+                self.unanswered[who].clear();
             }
             Step::SecondsPass(secs) => self.it.b.seconds_pass(secs.into()),
-            Step::Save => self.it.save(),
+            Step::Save => {
+                self.it.save();
+                assert_eq!(self.it.store.content(), self.it.whole().content());
+            }
             Step::Restart => {}
             Step::Lose(who) => {
                 if std::mem::take(&mut self.is_open[who]) {
@@ -121,11 +166,12 @@ impl Story {
                     self.it.b.client(&name).is_lost();
                 }
             }
-            Step::Leave(who)
+            Step::Leave { who, .. }
             | Step::Subscribe { who, .. }
             | Step::Unsubscribe { who, .. }
             | Step::Ack { who, .. }
-            | Step::SendQos2 { who, .. } => {
+            | Step::SendQos2 { who, .. }
+            | Step::Release { who, .. } => {
                 let name = self.name(who);
                 if self.is_open[who] && self.it.b.wire(&name).link.is_closed() {
                     self.is_open[who] = false;
@@ -142,8 +188,11 @@ impl Story {
         let name = self.name(who);
         let mut client = self.it.b.client(&name);
         match *step {
-            Step::Leave(_) => {
-                drop(client.disconnects(ReasonCode::Success));
+            Step::Leave { keep_secs, .. } => {
+                drop(match keep_secs {
+                    None => client.disconnects(ReasonCode::Success),
+                    Some(secs) => client.disconnects_keeping_session(secs),
+                });
                 self.is_open[who] = false;
             }
             Step::Subscribe { filter, qos, .. } => {
@@ -161,9 +210,16 @@ impl Story {
                     },
                 )));
             }
-            Step::Ack { kind, id, .. } => {
-                let kind = [AckKind::PubAck, AckKind::PubRec, AckKind::PubComp][usize::from(kind)];
-                drop(client.acks(kind, id, ReasonCode::Success));
+            Step::Ack { which, .. } => {
+                let open = &mut self.unanswered[who];
+                open.extend(client.seen().iter().filter_map(answer_to));
+                if !open.is_empty() {
+                    let (kind, id) = open.remove(which % open.len());
+                    drop(client.acks(kind, id, ReasonCode::Success));
+                }
+            }
+            Step::Release { id, .. } => {
+                drop(client.acks(AckKind::PubRel, id, ReasonCode::Success));
             }
             Step::SendQos2 { id, .. } => {
                 let draft = publish("u", "from a client").qos(2).id(id);
@@ -195,8 +251,21 @@ impl Story {
     }
 }
 
+/// What a client has to say to a packet.
+fn answer_to(seen: &Seen) -> Option<(AckKind, u16)> {
+    match seen.packet() {
+        Packet::Publish(publish) => match publish.flags.qos {
+            QoS::AtMostOnce => None,
+            QoS::AtLeastOnce => Some((AckKind::PubAck, seen.packet_id())),
+            QoS::ExactlyOnce => Some((AckKind::PubRec, seen.packet_id())),
+        },
+        Packet::PubRel(ack) => Some((AckKind::PubComp, ack.packet_id.get())),
+        _ => None,
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn what_is_stored_is_what_there_is_whatever_happened(
