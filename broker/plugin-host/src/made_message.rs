@@ -5,11 +5,11 @@ use pintle_plugin_api::{MessagePatch, NewMessage};
 use pintle_ports::MessageFrame;
 
 use crate::fault::{ErrorKind, Fault};
-use crate::message_view::from_api_qos;
+use crate::message_view::{from_api_qos, no_topic};
 
 /// What a message made or changed by a plugin is made of, before it is checked.
 struct Parts<'a> {
-    topic: &'a str,
+    topic: TopicName<'a>,
     payload: &'a [u8],
     qos: QoS,
     retain: bool,
@@ -38,9 +38,10 @@ pub(crate) fn patched(
         None => before.user_properties().collect(),
     };
     let parts = Parts {
-        topic: match &patch.topic {
-            Some(topic) => topic,
-            None => publish.topic.map_or("", TopicName::as_str),
+        topic: match (&patch.topic, publish.topic) {
+            (Some(topic), _) => checked_topic("topic", topic)?,
+            (None, Some(topic)) => topic,
+            (None, None) => return no_topic(),
         },
         payload,
         qos: patch.qos.map_or(publish.flags.qos, from_api_qos),
@@ -70,7 +71,7 @@ pub(crate) fn patched(
 /// If it is not a message that MQTT can carry, or is longer than `bytes_max`.
 pub(crate) fn made(message: &NewMessage, bytes_max: usize) -> Result<MessageFrame, Fault> {
     let parts = Parts {
-        topic: &message.topic,
+        topic: checked_topic("topic", &message.topic)?,
         payload: &message.payload,
         qos: from_api_qos(message.qos),
         retain: message.retain,
@@ -94,7 +95,7 @@ impl Parts<'_> {
         let properties = self.properties(bytes_max)?;
         let publish = Publish {
             flags: PublishFlags { dup: false, qos: self.qos, retain: self.retain },
-            topic: Some(checked_topic("topic", self.topic)?),
+            topic: Some(self.topic),
             packet_id: None,
             properties: properties.as_properties(),
             payload: self.payload,
