@@ -95,6 +95,9 @@ pub enum Flow {
     /// The broker is over `broker_bytes_max`, or the peer does not take its acknowledgements: stop
     /// reading for a while, then give the same bytes again.
     Pause,
+    /// What these packets ask for takes long: let other connections have their turn, then give the
+    /// rest again.
+    Yield,
     /// The link was told to close.
     Close,
 }
@@ -125,7 +128,11 @@ pub(crate) enum Halt {
     Gone,
     Wait,
     Pause,
+    Yield,
 }
+
+/// Subscriptions made and ended in one batch; each takes as long as ten or twenty messages.
+const EFFORT_MAX: u32 = 10;
 
 impl Halt {
     pub(crate) fn close(reason: ReasonCode, what: &'static str) -> Self {
@@ -154,6 +161,9 @@ impl Connection {
         let mut consumed = 0;
         let halt = loop {
             let rest = bytes.get(consumed..).unwrap_or_default();
+            if worker.effort >= EFFORT_MAX && !rest.is_empty() {
+                break Some(Halt::Yield);
+            }
             match self.next(worker, rest) {
                 Ok(0) => break None,
                 Ok(used) => consumed += used,
@@ -276,6 +286,13 @@ impl Connection {
             Halt::Pause => {
                 self.flush_replies(worker);
                 Flow::Pause
+            }
+            Halt::Yield => {
+                self.flush_replies(worker);
+                match self.hold_back(worker) {
+                    Flow::Read => Flow::Yield,
+                    flow => flow,
+                }
             }
             Halt::Violation(violation) => self.fail(worker, violation.reason, violation.what),
             Halt::Close { reason, what } => self.fail(worker, reason, what),

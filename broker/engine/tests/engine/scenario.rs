@@ -38,6 +38,8 @@ pub(crate) struct Wire {
     /// What the engine has not consumed.
     pub(crate) kept: Vec<u8>,
     pub(crate) flow: Flow,
+    /// How often the engine has asked to let others go first.
+    pub(crate) yields: usize,
     pub(crate) next_id: u16,
     pub(crate) reads: bool,
     pub(crate) acknowledges: bool,
@@ -119,6 +121,7 @@ impl Scenario {
             inbox: Vec::new(),
             kept: Vec::new(),
             flow: Flow::Read,
+            yields: 0,
             next_id: 1,
             reads: true,
             acknowledges: true,
@@ -174,9 +177,15 @@ impl Scenario {
         let Self { worker, wires, .. } = self;
         let wire = wires.get_mut(name).unwrap_or_else(|| panic!("{name} has not connected"));
         wire.kept.extend_from_slice(bytes);
-        let received = wire.connection.receive(worker, &wire.kept);
-        wire.kept.drain(..received.consumed);
-        wire.flow = received.flow;
+        loop {
+            let received = wire.connection.receive(worker, &wire.kept);
+            wire.kept.drain(..received.consumed);
+            wire.flow = received.flow;
+            if wire.flow != Flow::Yield {
+                break;
+            }
+            wire.yields += 1;
+        }
         self.settle();
     }
 

@@ -278,3 +278,38 @@ fn a_member_that_leaves_takes_no_messages_with_it() {
     }
     assert!(b.client("b").deliveries().len() >= 4);
 }
+
+#[test]
+fn a_batch_of_many_subscriptions_lets_others_go_first() {
+    let mut b = Scenario::new();
+    let mut client = b.client("c");
+    let filters: Vec<String> = (0..35).map(|number| format!("t/{number}")).collect();
+    let packets: Vec<u8> = filters
+        .iter()
+        .flat_map(|filter| client.subscribe_bytes(&[(filter.as_str(), at(0))], None))
+        .collect();
+
+    b.feed("c", &packets);
+
+    let wire = b.wire("c");
+    assert_eq!(wire.yields, 3);
+    assert!(wire.kept.is_empty());
+    assert_eq!(b.client("c").seen().len(), 35);
+    assert_eq!(b.stat("subscriptions/count"), 35);
+}
+
+#[test]
+fn a_few_subscriptions_are_made_at_once() {
+    let mut b = Scenario::new();
+    let mut client = b.client("c");
+    let filters: Vec<String> = (0..10).map(|number| format!("t/{number}")).collect();
+    let packets: Vec<u8> = filters
+        .iter()
+        .flat_map(|filter| client.subscribe_bytes(&[(filter.as_str(), at(0))], None))
+        .collect();
+
+    b.feed("c", &packets);
+
+    assert_eq!(b.wire("c").yields, 0);
+    assert_eq!(b.stat("subscriptions/count"), 10);
+}

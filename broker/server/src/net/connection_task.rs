@@ -43,6 +43,8 @@ enum Phase {
     Waiting,
     /// The engine asked not to be given more for a while.
     Paused,
+    /// The engine asked not to be given more in this turn.
+    Yielding,
     /// Sending the last bytes, and reading only to see the peer close.
     Closing,
     /// As before, and the peer has closed its side.
@@ -55,9 +57,6 @@ enum Life {
     GoesOn,
     Over,
 }
-
-/// Reads in one turn; then others have theirs.
-const READS_PER_TURN: usize = 4;
 
 /// How long the last bytes may take to leave, and then the peer to close its side. It is given
 /// that time so that it reads our reason before it sees a reset.
@@ -106,11 +105,16 @@ impl ConnTask {
         if self.conn.is_blocked() {
             self.resume(desk, task);
         }
-        for _ in 0..READS_PER_TURN {
+        let share = desk.share_of(self.place);
+        for _ in 0..share.reads {
             let life = match self.phase {
-                Phase::Reading => ready!(self.read(desk, task)),
+                Phase::Reading => ready!(self.read(share.bytes, desk, task)),
                 Phase::Waiting => ready!(self.wait(desk, task)),
                 Phase::Paused => return Poll::Pending,
+                Phase::Yielding => {
+                    self.go_on(desk);
+                    Life::GoesOn
+                }
                 Phase::Closing => ready!(self.linger(desk, task)),
                 Phase::ClosingAlone if self.conn.has_ended() => Life::Over,
                 Phase::ClosingAlone => return Poll::Pending,
@@ -119,7 +123,11 @@ impl ConnTask {
                 return Poll::Ready(());
             }
         }
-        task.waker().wake_by_ref();
+        if self.phase == Phase::Reading {
+            // Only who has more to read comes again; an error shows itself there.
+            let _ = ready!(self.conn.poll_readable(task));
+        }
+        desk.go_on_later(task);
         Poll::Pending
     }
 
@@ -141,7 +149,7 @@ impl ConnTask {
             return self.end(EndCause::IoError, desk);
         }
         if raised.has(Signal::Retry) && self.phase == Phase::Paused {
-            self.end_pause(desk);
+            self.go_on(desk);
         }
         if raised.has(Signal::Silent) { self.heed_silence(desk) } else { Life::GoesOn }
     }
@@ -152,7 +160,9 @@ impl ConnTask {
         }
         match self.phase {
             Phase::Closing | Phase::ClosingAlone => return Life::Over,
-            Phase::Reading | Phase::Waiting | Phase::Paused if !self.is_connected => {
+            Phase::Reading | Phase::Waiting | Phase::Paused | Phase::Yielding
+                if !self.is_connected =>
+            {
                 debug!(
                     listener = self.conn.listener(),
                     peer = %self.conn.peer(),
@@ -165,7 +175,7 @@ impl ConnTask {
                 self.close(EndCause::ClosedByBroker, desk);
             }
             // It is we who do not listen.
-            Phase::Waiting | Phase::Paused => self.conn.hear(desk.now()),
+            Phase::Waiting | Phase::Paused | Phase::Yielding => self.conn.hear(desk.now()),
         }
         Life::GoesOn
     }
@@ -178,6 +188,7 @@ impl ConnTask {
         match flow {
             Flow::Read => self.phase = Phase::Reading,
             Flow::Wait => self.phase = Phase::Waiting,
+            Flow::Yield => self.phase = Phase::Yielding,
             Flow::Pause => {
                 self.phase = Phase::Paused;
                 desk.pause(Arc::clone(&self.conn));
@@ -200,11 +211,12 @@ impl ConnTask {
     fn resume(&mut self, desk: &Desk, task: &mut Context<'_>) {
         self.conn.resume(self.codec.as_deref_mut(), task);
         if self.phase == Phase::Paused && !self.conn.is_blocked() {
-            self.end_pause(desk);
+            self.go_on(desk);
         }
     }
 
-    fn end_pause(&mut self, desk: &Desk) {
+    /// Gives the engine what it did not want before.
+    fn go_on(&mut self, desk: &Desk) {
         self.phase = Phase::Reading;
         self.receive_kept(desk);
     }

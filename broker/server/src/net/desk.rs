@@ -20,6 +20,12 @@ pub(super) struct Desk {
     /// Connections of any worker that have something to be sent by the end of the turn.
     deferred: RefCell<VecDeque<Arc<Conn>>>,
     pump: RefCell<Option<Waker>>,
+    feeder: RefCell<Option<Waker>>,
+    /// Tasks that have had their share of this turn and have more to read.
+    unsated: RefCell<Vec<Waker>>,
+    last_reader: Cell<usize>,
+    /// When it was another connection that read than the one before.
+    crowded_at: Cell<CoarseTime>,
     connections: RefCell<Vec<Option<Arc<Conn>>>>,
     free_places: RefCell<Vec<usize>>,
     paused: RefCell<Vec<Arc<Conn>>>,
@@ -34,6 +40,24 @@ pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// What may be read in one turn before the receivers are sent to without waiting for its end: less
 /// than an outbox holds, so that many publishers together do not overrun a subscriber that keeps up.
 const UNSENT_BYTES_MAX: usize = 256 * 1024;
+
+/// How long a worker counts as crowded after two of its connections have read in turn.
+const CROWDED_MILLIS: u32 = 100;
+
+/// What a connection may read in one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    /// Bytes at once.
+    pub(super) bytes: usize,
+    /// So many times.
+    pub(super) reads: usize,
+}
+
+impl Share {
+    const ALONE: Self = Self { bytes: READ_BUFFER_BYTES, reads: 4 };
+    /// Others wait no longer for one that floods than for a handful of sends.
+    const IN_A_CROWD: Self = Self { bytes: 16 * 1024, reads: 1 };
+}
 
 const SPARE_BUFFERS_MAX: usize = 64;
 const SPARE_BUFFER_BYTES_MIN: usize = 4 * 1024;
@@ -84,6 +108,13 @@ pub(super) fn recycle(mut buffer: Vec<u8>) {
     });
 }
 
+fn remember(place: &RefCell<Option<Waker>>, task: &Context<'_>) {
+    let mut place = place.borrow_mut();
+    if !place.as_ref().is_some_and(|known| known.will_wake(task.waker())) {
+        *place = Some(task.waker().clone());
+    }
+}
+
 impl Desk {
     const fn new() -> Self {
         Self {
@@ -94,6 +125,10 @@ impl Desk {
             read_buffer: RefCell::new(Vec::new()),
             deferred: RefCell::new(VecDeque::new()),
             pump: RefCell::new(None),
+            feeder: RefCell::new(None),
+            unsated: RefCell::new(Vec::new()),
+            last_reader: Cell::new(usize::MAX),
+            crowded_at: Cell::new(CoarseTime(0)),
             connections: RefCell::new(Vec::new()),
             free_places: RefCell::new(Vec::new()),
             paused: RefCell::new(Vec::new()),
@@ -119,6 +154,8 @@ impl Desk {
         self.paused.take();
         self.connections.take();
         self.spare_buffers.take();
+        self.unsated.take();
+        self.feeder.take();
         self.pump.take();
         self.engine.take();
     }
@@ -202,6 +239,44 @@ impl Desk {
         }
     }
 
+    /// What the connection at `place` may read in the turn that it has now.
+    pub(super) fn share_of(&self, place: usize) -> Share {
+        let now = self.batch_time();
+        if self.last_reader.replace(place) != place {
+            self.crowded_at.set(now);
+        }
+        if self.is_crowded() { Share::IN_A_CROWD } else { Share::ALONE }
+    }
+
+    /// Whether several connections of this worker have something to say.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.batch_time().millis_since(self.crowded_at.get()) < CROWDED_MILLIS
+    }
+
+    /// Has the task go on reading once the others have had their turn.
+    pub(super) fn go_on_later(&self, task: &Context<'_>) {
+        let mut unsated = self.unsated.borrow_mut();
+        let was_empty = unsated.is_empty();
+        unsated.push(task.waker().clone());
+        drop(unsated);
+        if was_empty && let Some(feeder) = &*self.feeder.borrow() {
+            feeder.wake_by_ref();
+        }
+    }
+
+    /// Lets those go on who had more to read.
+    pub(super) fn wake_unsated(&self) {
+        let mut unsated = self.unsated.take();
+        unsated.drain(..).for_each(Waker::wake);
+        self.unsated.replace(unsated);
+    }
+
+    /// Ready once somebody has more to read than it was to; the task that asks is the feeder.
+    pub(super) fn poll_unsated(&self, task: &Context<'_>) -> Poll<()> {
+        remember(&self.feeder, task);
+        if self.unsated.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
     /// The engine was given `bytes` bytes; sends at once if that is much for one turn.
     pub(super) fn count_read(&self, bytes: usize) {
         let unsent = self.unsent_bytes.get() + bytes;
@@ -213,10 +288,7 @@ impl Desk {
 
     /// Ready once something is deferred; the task that asks is the pump.
     pub(super) fn poll_deferred(&self, task: &Context<'_>) -> Poll<()> {
-        let mut pump = self.pump.borrow_mut();
-        if !pump.as_ref().is_some_and(|pump| pump.will_wake(task.waker())) {
-            *pump = Some(task.waker().clone());
-        }
+        remember(&self.pump, task);
         if self.deferred.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) }
     }
 
@@ -232,5 +304,46 @@ impl Desk {
             conn.flush(Writer::Anyone);
         }
         !self.deferred.borrow().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_alone_reads_as_much_as_there_is() {
+        let desk = Desk::new();
+        desk.batch_time.set(CoarseTime(1_000));
+        desk.share_of(1);
+        desk.batch_time.set(CoarseTime(1_000 + CROWDED_MILLIS));
+
+        assert_eq!(desk.share_of(1), Share::ALONE);
+        assert!(!desk.is_crowded());
+    }
+
+    #[test]
+    fn where_several_read_each_reads_a_little() {
+        let desk = Desk::new();
+        desk.batch_time.set(CoarseTime(1_000));
+        desk.share_of(1);
+        desk.share_of(2);
+        desk.batch_time.set(CoarseTime(1_000 + CROWDED_MILLIS - 1));
+
+        assert_eq!(desk.share_of(2), Share::IN_A_CROWD);
+        assert_eq!(desk.share_of(1), Share::IN_A_CROWD);
+    }
+
+    #[test]
+    fn who_has_more_to_read_waits_for_the_feeder() {
+        let desk = Desk::new();
+        let task = Context::from_waker(Waker::noop());
+        assert_eq!(desk.poll_unsated(&task), Poll::Pending);
+
+        desk.go_on_later(&task);
+
+        assert_eq!(desk.poll_unsated(&task), Poll::Ready(()));
+        desk.wake_unsated();
+        assert_eq!(desk.poll_unsated(&task), Poll::Pending);
     }
 }

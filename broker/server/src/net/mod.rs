@@ -12,6 +12,7 @@ mod connection_task;
 mod desk;
 mod limits;
 mod listener;
+mod nap;
 mod origin;
 mod outgoing;
 mod signals;

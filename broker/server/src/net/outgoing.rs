@@ -18,15 +18,23 @@ use std::mem;
 #[derive(Debug, Default)]
 #[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
 pub(super) struct Outgoing {
+    /// Nothing while nothing is held back, which is nearly always.
+    held: Option<Box<Held>>,
+    state: Sending,
+    again: bool,
+    closing: bool,
+    more_waits: bool,
+}
+
+/// Bytes that wait here and not in the outbox.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
+struct Held {
     /// While blocked: socket bytes of which the first `sent` have gone.
     rest: Vec<u8>,
     sent: usize,
     /// MQTT bytes that do not come from the outbox: sent before a session, or the last ones.
     given: Vec<u8>,
-    state: Sending,
-    again: bool,
-    closing: bool,
-    more_waits: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,9 +105,12 @@ impl Outgoing {
             }
             Sending::Ended => Begun::Kept,
             Sending::Writing => Begun::TooMuch,
-            Sending::Blocked if self.rest.len() - self.sent > KEPT_BYTES_MAX => Begun::TooMuch,
             Sending::Blocked => {
-                self.rest.extend_from_slice(&wire);
+                let held = self.held.get_or_insert_default();
+                if held.rest.len() - held.sent > KEPT_BYTES_MAX {
+                    return Begun::TooMuch;
+                }
+                held.rest.extend_from_slice(&wire);
                 Begun::Kept
             }
         }
@@ -112,13 +123,17 @@ impl Outgoing {
         }
         self.state = Sending::Writing;
         self.again = true;
-        Some(Step::Wire(mem::take(&mut self.rest), mem::take(&mut self.sent)))
+        let (rest, sent) = self.held.as_mut().map(|held| held.take_rest()).unwrap_or_default();
+        self.let_go();
+        Some(Step::Wire(rest, sent))
     }
 
     /// The writer has sent what it was told to.
     pub(super) fn next(&mut self) -> Step {
-        if !self.given.is_empty() {
-            Step::Mqtt(mem::take(&mut self.given))
+        let given = self.held.as_mut().map(|held| mem::take(&mut held.given)).unwrap_or_default();
+        if !given.is_empty() {
+            self.let_go();
+            Step::Mqtt(given)
         } else if self.closing {
             Step::Finish
         } else if mem::take(&mut self.again) {
@@ -134,8 +149,9 @@ impl Outgoing {
     /// `more_waits` is kept for the writer that sends the rest.
     pub(super) fn block(&mut self, rest: Vec<u8>, sent: usize, more_waits: bool) {
         self.state = Sending::Blocked;
-        self.rest = rest;
-        self.sent = sent;
+        let held = self.held.get_or_insert_default();
+        held.rest = rest;
+        held.sent = sent;
         self.more_waits |= more_waits;
     }
 
@@ -147,7 +163,7 @@ impl Outgoing {
     /// Adds bytes to be sent that do not come from the outbox.
     pub(super) fn give(&mut self, bytes: &[u8]) {
         if !self.closing && self.state != Sending::Ended {
-            self.given.extend_from_slice(bytes);
+            self.held.get_or_insert_default().given.extend_from_slice(bytes);
         }
     }
 
@@ -157,10 +173,8 @@ impl Outgoing {
             return false;
         }
         self.closing = true;
-        if self.given.is_empty() {
-            self.given = last;
-        } else {
-            self.given.extend_from_slice(&last);
+        if !last.is_empty() {
+            self.held.get_or_insert_default().given.extend_from_slice(&last);
         }
         true
     }
@@ -172,6 +186,19 @@ impl Outgoing {
 
     pub(super) fn has_ended(&self) -> bool {
         self.state == Sending::Ended
+    }
+
+    /// Gives the memory back that held nothing.
+    fn let_go(&mut self) {
+        if self.held.as_ref().is_some_and(|held| held.rest.is_empty() && held.given.is_empty()) {
+            self.held = None;
+        }
+    }
+}
+
+impl Held {
+    fn take_rest(&mut self) -> (Vec<u8>, usize) {
+        (mem::take(&mut self.rest), mem::take(&mut self.sent))
     }
 }
 

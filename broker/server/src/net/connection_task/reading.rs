@@ -15,17 +15,22 @@ const LONG_PACKET_BYTES: usize = READ_BUFFER_BYTES / 2;
 const LONG_READ_BYTES_MIN: usize = 16 * 1024;
 
 impl ConnTask {
-    /// Reads once, if there is something.
-    pub(super) fn read(&mut self, desk: &Desk, task: &mut Context<'_>) -> Poll<Life> {
+    /// Reads once, if there is something; at most `bytes_max`, or a part of a long packet.
+    pub(super) fn read(
+        &mut self,
+        bytes_max: usize,
+        desk: &Desk,
+        task: &mut Context<'_>,
+    ) -> Poll<Life> {
         if ready!(self.conn.poll_readable(task)).is_err() {
             return Poll::Ready(self.end(EndCause::IoError, desk));
         }
         let outcome = if self.codec.is_some() {
-            self.read_wrapped(desk)
+            self.read_wrapped(bytes_max, desk)
         } else if is_long(&self.kept) || self.kept.len() > LONG_PACKET_BYTES {
             self.read_long(desk)
         } else {
-            self.read_plain(desk)
+            self.read_plain(bytes_max, desk)
         };
         Poll::Ready(match outcome {
             Ok(life) => life,
@@ -35,11 +40,11 @@ impl ConnTask {
     }
 
     /// Reads behind what was kept, in the worker's buffer.
-    fn read_plain(&mut self, desk: &Desk) -> io::Result<Life> {
+    fn read_plain(&mut self, bytes_max: usize, desk: &Desk) -> io::Result<Life> {
         let mut buffer = desk.read_buffer().borrow_mut();
         let (front, room) = buffer.split_at_mut(self.kept.len());
         front.copy_from_slice(&self.kept);
-        let read = self.conn.read(room)?;
+        let read = self.conn.read(at_most(bytes_max, room))?;
         if read == 0 {
             drop(buffer);
             return Ok(self.end(EndCause::PeerClosed, desk));
@@ -69,10 +74,10 @@ impl ConnTask {
     }
 
     /// Reads through the codec.
-    fn read_wrapped(&mut self, desk: &Desk) -> io::Result<Life> {
+    fn read_wrapped(&mut self, bytes_max: usize, desk: &Desk) -> io::Result<Life> {
         let Some(codec) = self.codec.as_deref_mut() else { return Ok(Life::GoesOn) };
         let mut buffer = desk.read_buffer().borrow_mut();
-        let read = self.conn.read(&mut buffer)?;
+        let read = self.conn.read(at_most(bytes_max, &mut buffer))?;
         if read == 0 {
             drop(buffer);
             return Ok(self.end(EndCause::PeerClosed, desk));
@@ -146,6 +151,11 @@ impl ConnTask {
 
 pub(super) fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+fn at_most(bytes_max: usize, room: &mut [u8]) -> &mut [u8] {
+    let len = room.len().min(bytes_max);
+    room.get_mut(..len).unwrap_or_default()
 }
 
 fn is_long(bytes: &[u8]) -> bool {
