@@ -20,7 +20,7 @@ use crate::load::{Listing, load, slot_of, table};
 use crate::meter::Answered;
 use crate::plugin_handle::PluginHandle;
 use crate::plugin_metrics::PluginMetric;
-use crate::plugin_store::{PluginStore, hand_over};
+use crate::plugin_store::{self, PluginStore, hand_over};
 use crate::roster::{Entry, Roster};
 use crate::shared::Shared;
 use crate::slot::{PluginStats, Slot, Stopwatch};
@@ -158,7 +158,7 @@ impl PluginHost {
             let what = format!("there is no plugin named `{name}`");
             return Err(SettingsError::new(what));
         };
-        slot.instance.configure(settings)?;
+        plugin_store::configure(&self.shared, slot, settings)?;
         if let Some(entry) = self.roster.lock().entry_mut(name) {
             entry.spec.settings = settings.clone();
         }

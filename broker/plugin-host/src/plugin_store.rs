@@ -3,9 +3,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use pintle_plugin_api as api;
+use pintle_plugin_api::{Settings, SettingsError};
 use pintle_ports::{Space, Store, StoreEntry, StoreError, StoreOp};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::core::Core;
 use crate::error::LoadError;
@@ -160,19 +161,47 @@ pub(crate) fn hand_over<'s>(
         _ => return Ok(None),
     };
     let gate = shared.store.asking.lock();
-    let stays =
-        |why: StoreError| LoadError::StoreStays { plugin: name(before), why: why.to_string() };
-    flush(shared, before).map_err(stays)?;
-    ask_slot(shared, before, |instance| instance.store_close()).map_err(stays)?;
+    leave(shared, before);
     if let Err(why) = ask_slot(shared, after, |instance| instance.store_open()) {
         if let Err(error) = ask_slot(shared, before, |instance| instance.store_open()) {
             let plugin = name(before);
             error!(plugin, %error, "The store can not be opened again.");
         }
-        return Err(stays(why));
+        return Err(LoadError::StoreStays { plugin: name(before), why: why.to_string() });
     }
     info!(plugin = name(after), "The store has changed hands.");
     Ok(Some(gate))
+}
+
+/// Gives the store new settings between a close and an open.
+///
+/// # Errors
+/// What the plugin says against them; it is then open with the old ones.
+pub(crate) fn configure(
+    shared: &Shared,
+    slot: &Slot,
+    settings: &Settings,
+) -> Result<(), SettingsError> {
+    let is_store = slot.has(Hook::Store.flag()) && shared.store.in_use.load(Ordering::Acquire);
+    if !is_store {
+        return slot.instance.configure(settings);
+    }
+    let _gate = shared.store.asking.lock();
+    leave(shared, slot);
+    let taken = slot.instance.configure(settings);
+    if let Err(error) = ask_slot(shared, slot, |instance| instance.store_open()) {
+        error!(plugin = &*slot.state.name, %error, "The store can not be opened again.");
+    }
+    taken
+}
+
+/// Flushes and closes a store. One that fails is left all the same: perhaps that is why.
+fn leave(shared: &Shared, slot: &Slot) {
+    let flushed = flush(shared, slot);
+    let closed = ask_slot(shared, slot, |instance| instance.store_close());
+    if let Err(error) = flushed.and(closed) {
+        warn!(plugin = &*slot.state.name, %error, "The store could not be closed.");
+    }
 }
 
 fn space_of(space: Space) -> api::Space {

@@ -25,6 +25,7 @@ struct MemoryPlugin {
     /// Calls of `store_apply` that are answered before one fails; 0 for never.
     fails_at: Arc<AtomicU64>,
     fails_to_open: bool,
+    fails_to_close: bool,
     panics: bool,
 }
 
@@ -41,6 +42,11 @@ impl MemoryPlugin {
 impl Plugin for MemoryPlugin {
     fn about(&self) -> About {
         About::new("memory", "0", HookSet::STORE)
+    }
+
+    fn configure(&self, _: &api::Settings) -> Result<(), api::SettingsError> {
+        self.note("configure");
+        Ok(())
     }
 
     fn store_open(&self) -> Result<(), StoreError> {
@@ -89,7 +95,7 @@ impl Plugin for MemoryPlugin {
 
     fn store_close(&self) -> Result<(), StoreError> {
         self.note("close");
-        Ok(())
+        if self.fails_to_close { Err(StoreError::Full) } else { Ok(()) }
     }
 }
 
@@ -173,7 +179,16 @@ fn another_generation_opens_once_the_old_one_is_flushed_and_closed() {
     let next = MemoryPlugin { mark: "2 ", ..plugin.clone() };
     host.install(next.named("store")).unwrap();
     store.apply(&[put("b", "2")]).unwrap();
-    let calls = ["1 open", "1 apply", "1 flush", "1 close", "2 open", "2 apply"];
+    let calls = [
+        "1 configure",
+        "1 open",
+        "1 apply",
+        "2 configure",
+        "1 flush",
+        "1 close",
+        "2 open",
+        "2 apply",
+    ];
     assert_eq!(*plugin.calls.lock(), calls);
     assert_eq!(keys(&*store), ["a", "b"]);
 }
@@ -186,9 +201,41 @@ fn a_generation_that_can_not_open_what_there_is_leaves_the_old_one_in_place() {
     let error = host.install(next.named("store")).unwrap_err();
     assert!(matches!(error, LoadError::StoreStays { .. }), "{error}");
     store.apply(&[put("a", "1")]).unwrap();
-    let calls = ["1 open", "1 flush", "1 close", "2 open", "1 open", "1 apply"];
+    let calls = [
+        "1 configure",
+        "1 open",
+        "2 configure",
+        "1 flush",
+        "1 close",
+        "2 open",
+        "1 open",
+        "1 apply",
+    ];
     assert_eq!(*plugin.calls.lock(), calls);
     assert_eq!(host.list()[0].code_generation, 1);
+}
+
+#[test]
+fn a_store_that_fails_can_be_replaced() {
+    let plugin = MemoryPlugin { panics: true, fails_to_close: true, ..MemoryPlugin::default() };
+    let (host, store) = storing(&plugin);
+    for _ in 0..10 {
+        store.apply(&[put("a", "1")]).unwrap_err();
+    }
+    let next = MemoryPlugin { panics: false, fails_to_close: false, ..plugin.clone() };
+    host.install(next.named("store")).unwrap();
+    store.apply(&[put("a", "1")]).unwrap();
+    assert_eq!(keys(&*store), ["a"]);
+}
+
+#[test]
+fn new_settings_come_between_a_close_and_an_open() {
+    let plugin = MemoryPlugin::default();
+    let (host, store) = storing(&plugin);
+    host.reconfigure("store", &api::Settings::default()).unwrap();
+    store.apply(&[put("a", "1")]).unwrap();
+    let calls = ["configure", "open", "flush", "close", "configure", "open", "apply"];
+    assert_eq!(*plugin.calls.lock(), calls);
 }
 
 #[test]
