@@ -134,9 +134,9 @@ impl Guest for WasmGuest {
                     shortened(&format!("{error:#}"))
                 )))
             })?;
-        let about = lifecycle.call_describe(&mut store).map_err(|it| trapped(&store, &it))?;
         let begun = lifecycle.call_init(&mut store).map_err(|it| trapped(&store, &it))?;
         begun.map_err(|error| Fault::invalid(settings_error(&error)))?;
+        let about = lifecycle.call_describe(&mut store).map_err(|it| trapped(&store, &it))?;
         Ok(Self { store, exports, about, exchanges: 0 })
     }
 
