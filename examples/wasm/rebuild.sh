@@ -74,7 +74,7 @@ if [ "${1:-}" = --fetch ]; then
 fi
 
 targets=${CARGO_TARGET_DIR:-$root/target/components}
-all=("$here"/*/ "$root/plugins/acl-file/component/")
+all=("$here"/*/ "$root/plugins/acl-file/component/" "$root/tests/contract/component/")
 folders=("$@")
 [ $# -gt 0 ] || folders=("${all[@]}")
 for folder in "${folders[@]}"; do

@@ -3,7 +3,7 @@
 use pintle_plugin_api::{Hooks, Settings};
 use pintle_server::{Code, PluginSpec, Script};
 
-use crate::native_probe::NativeProbe;
+use crate::native_probe;
 
 const SOURCE: &str = include_str!("lua_probe.lua");
 
@@ -29,5 +29,5 @@ pub(crate) fn spec(name: &str, hooks: Hooks) -> PluginSpec {
         ..Settings::default()
     };
     let script = Script::new("lua_probe.lua", SOURCE.as_bytes());
-    PluginSpec { code: Code::Lua(script), settings, ..NativeProbe::spec(name, hooks) }
+    PluginSpec { code: Code::Lua(script), settings, ..native_probe::spec(name, hooks) }
 }

@@ -16,19 +16,20 @@ mod native_probe;
 mod on_deliver;
 mod on_publish;
 mod on_subscribe;
+mod probe;
 mod storage;
 mod timers;
+mod wasm_probe;
 
 use pintle_plugin_api::Hooks;
 use pintle_server::PluginSpec;
 
 use embedded::Embedded;
-use native_probe::NativeProbe;
 
 /// A kind of plugin.
 trait ContractHost {
     /// Its probe under this name, with these hooks alone. The probe does what the doc comments of
-    /// `native_probe.rs` say; it is granted to publish everywhere and to end connections.
+    /// `probe.rs` say; it is granted to publish everywhere and to end connections.
     fn probe(&self, name: &str, hooks: Hooks) -> PluginSpec;
 
     /// A broker whose only plugin besides the built-in ones is a probe with these hooks.
@@ -42,7 +43,7 @@ struct Native;
 
 impl ContractHost for Native {
     fn probe(&self, name: &str, hooks: Hooks) -> PluginSpec {
-        NativeProbe::spec(name, hooks)
+        native_probe::spec(name, hooks)
     }
 }
 
@@ -52,6 +53,15 @@ struct Lua;
 impl ContractHost for Lua {
     fn probe(&self, name: &str, hooks: Hooks) -> PluginSpec {
         lua_probe::spec(name, hooks)
+    }
+}
+
+/// WebAssembly components.
+struct Wasm;
+
+impl ContractHost for Wasm {
+    fn probe(&self, name: &str, hooks: Hooks) -> PluginSpec {
+        wasm_probe::spec(name, hooks)
     }
 }
 
@@ -71,6 +81,13 @@ macro_rules! contract {
             $(#[test]
             fn $name() {
                 super::$name(&$crate::Lua);
+            })*
+        }
+
+        mod wasm {
+            $(#[test]
+            fn $name() {
+                super::$name(&$crate::Wasm);
             })*
         }
     };
