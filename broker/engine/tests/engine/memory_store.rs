@@ -150,20 +150,25 @@ pub(crate) struct Storing {
     pub(crate) store: MemoryStore,
     pub(crate) restored: Restored,
     feed: RefCell<StoreFeed>,
+    make_hooks: fn() -> TestHooks,
     settings: EngineSettings,
 }
 
 impl Storing {
     pub(crate) fn new() -> Self {
-        Self::on(MemoryStore::default(), EngineSettings::default())
+        Self::with(TestHooks::none, EngineSettings::default())
     }
 
-    pub(crate) fn on(store: MemoryStore, settings: EngineSettings) -> Self {
-        let hooks = Arc::new(TestHooks::none()) as Arc<dyn Hooks>;
+    pub(crate) fn with(hooks: fn() -> TestHooks, settings: EngineSettings) -> Self {
+        Self::on(MemoryStore::default(), hooks, settings)
+    }
+
+    fn on(store: MemoryStore, make_hooks: fn() -> TestHooks, settings: EngineSettings) -> Self {
+        let hooks = Arc::new(make_hooks()) as Arc<dyn Hooks>;
         let engine = Engine::new(settings.clone(), hooks);
         let (feed, restored) = restore(&engine, &store);
         let b = Scenario::on(engine);
-        Self { b, store, restored, feed: RefCell::new(feed), settings }
+        Self { b, store, restored, feed: RefCell::new(feed), make_hooks, settings }
     }
 
     /// Stores everything that has changed.
@@ -179,7 +184,7 @@ impl Storing {
     /// Stores everything and ends without another word; then another broker begins.
     pub(crate) fn restart(self) -> Self {
         self.save();
-        Self::on(self.store, self.settings)
+        Self::on(self.store, self.make_hooks, self.settings)
     }
 
     /// What would be stored if nothing were.

@@ -1,5 +1,6 @@
 //! What outlives the broker.
 
+use pintle_engine::EngineSettings;
 use pintle_mqtt::{AckKind, QoS, ReasonCode, Timestamp};
 use pintle_ports::{Broker, HookPath, Space};
 
@@ -8,6 +9,7 @@ use crate::client::at;
 use crate::draft::publish;
 use crate::memory_store::Storing;
 use crate::seen::Seen;
+use crate::test_hooks::TestHooks;
 
 #[test]
 fn retained_messages_are_there_again() {
@@ -107,6 +109,56 @@ fn a_message_of_qos_2_that_was_taken_is_not_taken_again() {
     let client = it.b.client("p").acks(AckKind::PubRel, 9, ReasonCode::Success);
     client.gets(&["PUBCOMP 9"]).sends(&bytes).gets(&["PUBREC 9"]);
     it.b.client("s").receives(&["1"]);
+}
+
+#[test]
+fn an_identifier_that_is_released_is_not_stored_any_more() {
+    let mut it = Storing::new();
+    for reason in [ReasonCode::Success, ReasonCode::PacketIdentifierNotFound] {
+        let bytes = publish("a", "1").qos(2).id(9).bytes(pintle_mqtt::ProtocolVersion::V5_0);
+        let client = it.b.connects("p").keeping_session(1000).by_hand().is_let_in();
+        client.sends(&bytes).gets(&["PUBREC 9 NoMatchingSubscribers"]);
+        it.save();
+        assert_eq!(it.store.count(Space::Inbound), 1);
+        it.b.client("p").acks(AckKind::PubRel, 9, reason).gets(&["PUBCOMP 9"]);
+        it.save();
+        assert_eq!(it.store.count(Space::Inbound), 0);
+    }
+}
+
+#[test]
+fn a_message_that_is_acknowledged_is_not_stored_any_more() {
+    let mut it = Storing::new();
+    it.b.connects("s").keeping_session(1000).by_hand().is_let_in().subscribes("a");
+    for (id, kind, reason) in [
+        (1, AckKind::PubAck, ReasonCode::Success),
+        (2, AckKind::PubAck, ReasonCode::NoMatchingSubscribers),
+        (3, AckKind::PubRec, ReasonCode::QuotaExceeded),
+    ] {
+        it.b.client("p").publishes("a", "1").qos(if kind == AckKind::PubAck { 1 } else { 2 });
+        it.save();
+        assert_eq!(it.store.count(Space::InFlight), 1);
+        it.b.client("s").acks(kind, id, reason);
+        it.save();
+        assert_eq!(it.store.count(Space::InFlight), 0);
+        assert_eq!(it.store.count(Space::Messages), 0);
+    }
+}
+
+#[test]
+fn what_leaves_the_queue_for_want_of_room_no_more_is_stored_as_in_flight() {
+    let settings = EngineSettings { outbox_bytes_max: 60, ..EngineSettings::default() };
+    let mut it = Storing::with(TestHooks::none, settings);
+    let client = it.b.connects("s").keeping_session(1000).by_hand().is_let_in().subscribes("a");
+    drop(client.stops_reading());
+    for _ in 0..5 {
+        it.b.client("p").publishes("a", "a message of some length").qos(1);
+    }
+    it.save();
+    assert_eq!([Space::Queue, Space::InFlight].map(|space| it.store.count(space)), [4, 1]);
+    it.b.client("s").reads_on();
+    it.save();
+    assert_eq!([Space::Queue, Space::InFlight].map(|space| it.store.count(space)), [0, 5]);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 use pintle_engine::EngineSettings;
 use pintle_mqtt::{AckKind, Packet, Property, ProtocolVersion, QoS, ReasonCode};
+use pintle_ports::{DeliverRuling, Ruling};
 use proptest::prelude::*;
 
 use crate::client::at;
 use crate::draft::publish;
-use crate::memory_store::{MemoryStore, Storing};
+use crate::memory_store::Storing;
 use crate::seen::Seen;
+use crate::test_hooks::TestHooks;
 
 const FILTERS: [&str; 5] = ["t", "t/#", "+", "$share/g/t", "$share/g/t/+"];
 const TOPICS: [&str; 4] = ["t", "t/1", "t/2", "u"];
@@ -100,9 +102,9 @@ struct Story {
 }
 
 impl Story {
-    fn new() -> Self {
+    fn new(hooks: fn() -> TestHooks) -> Self {
         let settings = EngineSettings { queue_messages_max: 12, ..EngineSettings::default() };
-        let it = Storing::on(MemoryStore::default(), settings);
+        let it = Storing::with(hooks, settings);
         Self { it, connections: [0; 3], is_open: [false; 3], unanswered: Default::default() }
     }
 
@@ -264,6 +266,16 @@ fn answer_to(seen: &Seen) -> Option<(AckKind, u16)> {
     }
 }
 
+fn check(hooks: fn() -> TestHooks, steps: &[Step]) {
+    steps.iter().fold(Story::new(hooks), |story, step| story.take(step)).end();
+}
+
+fn asking() -> TestHooks {
+    TestHooks::none()
+        .authorizing(|_, _| Ruling::ALLOW)
+        .on_deliver(|_| 1, |_, _| DeliverRuling::Pass)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -271,7 +283,11 @@ proptest! {
     fn what_is_stored_is_what_there_is_whatever_happened(
         steps in prop::collection::vec(step(), 0..60)
     ) {
-        let story = steps.iter().fold(Story::new(), |story, step| story.take(step));
-        story.end();
+        check(TestHooks::none, &steps);
+    }
+
+    #[test]
+    fn it_is_past_hooks_too(steps in prop::collection::vec(step(), 0..60)) {
+        check(asking, &steps);
     }
 }
