@@ -37,6 +37,8 @@ impl Hooks {
     pub const STORE: Self = Self(1 << 10);
     /// [`Plugin::on_commit`].
     pub const OBSERVE: Self = Self(1 << 11);
+    /// [`Plugin::export_state`] and [`Plugin::import_state`].
+    pub const STATE: Self = Self(1 << 12);
 
     /// Both sets together.
     #[must_use]
@@ -117,6 +119,26 @@ pub trait Plugin: Send + Sync + 'static {
     /// The broker is about to serve: the place to keep `host` and to set timers.
     fn start(&self, host: Arc<dyn Host>) {
         let _ = host;
+    }
+
+    /// What the next generation of the plugin is to know: at most 1 MiB, which only the plugin itself
+    /// reads. Asked when the plugin is loaded anew or is given other settings; what it learns from
+    /// then on is not carried over.
+    ///
+    /// As a component the plugin has one instance beside those of the workers, which is the one that is asked
+    /// and sees `authenticate`, events, timers and commands.
+    fn export_state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes up what the generation before said in [`Plugin::export_state`]; after
+    /// [`Plugin::configure`] and before any hook.
+    ///
+    /// # Errors
+    /// Why it can not. It is then not loaded, and the generation before goes on.
+    fn import_state(&self, state: &[u8]) -> Result<(), SettingsError> {
+        let _ = state;
+        Ok(())
     }
 
     /// Decides who connects. First answer other than `Next` counts.

@@ -1,4 +1,4 @@
--- The probe in Lua. What its hooks do is said in native_probe.rs.
+-- The probe in Lua. What its hooks do is said in probe.rs.
 
 local name = broker.config.name
 local deliveries = {}
@@ -177,6 +177,31 @@ end
 
 function all.on_timer(timer)
   broker.publish({ topic = "timer-rang", payload = timer })
+end
+
+local remembered = nil
+
+function all.on_command(_, command, args)
+  if command == "remember" then
+    remembered = args
+  elseif command ~= "recall" then
+    return nil, "remember or recall"
+  end
+  return remembered or ""
+end
+
+function all.export_state()
+  if remembered == "crash" then
+    error("asked to")
+  elseif remembered == "too much" then
+    return string.rep("\0", 2 * 1024 * 1024)
+  end
+  return remembered
+end
+
+function all.import_state(state)
+  assert(state ~= "poison", "this is poison")
+  remembered = state
 end
 
 local P = { name = "probe", version = "1" }

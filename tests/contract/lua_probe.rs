@@ -7,7 +7,7 @@ use crate::native_probe;
 
 const SOURCE: &str = include_str!("lua_probe.lua");
 
-const HOOKS: [(Hooks, &[&str]); 9] = [
+const HOOKS: [(Hooks, &[&str]); 11] = [
     (Hooks::AUTHENTICATE, &["authenticate"]),
     (Hooks::ENHANCED_AUTH, &["auth_begin"]),
     (Hooks::AUTHORIZE, &["authorize"]),
@@ -17,6 +17,8 @@ const HOOKS: [(Hooks, &[&str]); 9] = [
     (Hooks::DELIVER, &["cohort", "on_deliver"]),
     (Hooks::EVENTS, &["on_events"]),
     (Hooks::TIMER, &["on_timer"]),
+    (Hooks::COMMAND, &["on_command"]),
+    (Hooks::STATE, &["export_state", "import_state"]),
 ];
 
 /// The script under this name with these hooks alone; policies, grants and budgets are those of the

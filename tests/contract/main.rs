@@ -17,6 +17,7 @@ mod on_deliver;
 mod on_publish;
 mod on_subscribe;
 mod probe;
+mod state;
 mod storage;
 mod timers;
 mod wasm_probe;

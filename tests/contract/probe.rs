@@ -21,6 +21,7 @@ pub(crate) struct Probe {
     role: Mutex<Role>,
     host: OnceLock<Arc<dyn Host>>,
     deliveries: Mutex<BTreeMap<String, u32>>,
+    remembered: Mutex<String>,
 }
 
 /// What it is called, and what it is to do.
@@ -31,7 +32,7 @@ struct Role {
 }
 
 /// The hooks by the names that `config.hooks` has for them.
-pub(crate) const HOOKS: [(Hooks, &str); 9] = [
+pub(crate) const HOOKS: [(Hooks, &str); 11] = [
     (Hooks::AUTHENTICATE, "authenticate"),
     (Hooks::ENHANCED_AUTH, "enhanced-auth"),
     (Hooks::AUTHORIZE, "authorize"),
@@ -41,6 +42,8 @@ pub(crate) const HOOKS: [(Hooks, &str); 9] = [
     (Hooks::DELIVER, "deliver"),
     (Hooks::EVENTS, "events"),
     (Hooks::TIMER, "timer"),
+    (Hooks::COMMAND, "command"),
+    (Hooks::STATE, "state"),
 ];
 
 impl Probe {
@@ -318,11 +321,47 @@ impl Plugin for Probe {
         }
     }
 
+    /// `remember` keeps its argument, and `recall` gives it.
+    fn on_command(
+        &self,
+        _principal: Option<&str>,
+        command: &str,
+        args: &str,
+    ) -> Result<String, String> {
+        let mut remembered = self.remembered.lock().expect("no hook panics here");
+        match command {
+            "remember" => *remembered = args.to_owned(),
+            "recall" => {}
+            _ => return Err("remember or recall".to_owned()),
+        }
+        Ok(remembered.clone())
+    }
+
+    /// What `remember` kept, if anything.
+    fn export_state(&self) -> Option<Vec<u8>> {
+        let remembered = self.remembered.lock().expect("no hook panics here").clone();
+        assert_ne!(remembered, r#""crash""#, "asked to");
+        let too_much = (remembered == r#""too much""#).then(|| vec![0; 2 * 1024 * 1024]);
+        too_much.or_else(|| (!remembered.is_empty()).then(|| remembered.into_bytes()))
+    }
+
+    /// `poison` is refused.
+    fn import_state(&self, state: &[u8]) -> Result<(), SettingsError> {
+        let state = String::from_utf8_lossy(state).into_owned();
+        if state == POISON {
+            return Err(SettingsError::new("this is poison"));
+        }
+        *self.remembered.lock().expect("no hook panics here") = state;
+        Ok(())
+    }
+
     /// Publishes the timer's name to `timer-rang`.
     fn on_timer(&self, name: &str) {
         self.says("timer-rang".to_owned(), name);
     }
 }
+
+const POISON: &str = r#""poison""#;
 
 fn first_level(topic: &str) -> &str {
     topic.split('/').next().unwrap_or_default()

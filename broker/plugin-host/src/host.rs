@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use pintle_plugin_api::{Settings, SettingsError};
 use pintle_ports::{Action, Broker, Hooks, Identity, Store};
 use tokio::sync::watch;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::background;
 use crate::cases::first_failure;
@@ -16,6 +16,7 @@ use crate::core::{Chains, Core};
 use crate::error::LoadError;
 use crate::explain::Explanation;
 use crate::hook::Hook;
+use crate::instance::CarriedState;
 use crate::load::{Listing, load, slot_of, table};
 use crate::meter::Answered;
 use crate::plugin_handle::PluginHandle;
@@ -183,7 +184,8 @@ impl PluginHost {
         let free = || self.roster.lock().free_id();
         let id =
             known.or_else(free).ok_or(LoadError::TooMany { count: usize::from(u16::MAX) + 1 })?;
-        let slot = Arc::new(slot_of(&self.shared, id, &spec)?);
+        let state = self.state_of(&spec.name);
+        let slot = Arc::new(slot_of(&self.shared, id, &spec, state)?);
         check_cases(&spec)?;
         let name = spec.name.clone();
         self.change(|roster| {
@@ -211,6 +213,16 @@ impl PluginHost {
         })?;
         let info = self.info(&name)?;
         Ok(Installed { info, replaced: known.is_some() })
+    }
+
+    /// What the present generation of a plugin has to say to the next. One that can not say is still
+    /// to be replaced.
+    fn state_of(&self, name: &str) -> Option<CarriedState> {
+        let slot = self.roster.lock().entry(name)?.slot.clone()?;
+        slot.instance.export_state().unwrap_or_else(|fault| {
+            warn!(plugin = name, error = %fault, "A plugin's state is not carried over.");
+            None
+        })
     }
 
     /// Stops asking a plugin, and keeps it.
@@ -241,7 +253,7 @@ impl PluginHost {
             }
             (entry.id, entry.spec.clone())
         };
-        let slot = Arc::new(slot_of(&self.shared, id, &spec)?);
+        let slot = Arc::new(slot_of(&self.shared, id, &spec, None)?);
         self.change(|roster| {
             entry_of(roster, name)?.slot = Some(slot);
             Ok(())

@@ -9,7 +9,7 @@ use pintle_plugin_api::{
 use tokio::sync::oneshot;
 
 use crate::code::{Script, ScriptLimits};
-use crate::fault::{Fault, caught};
+use crate::fault::{ErrorKind, Fault, caught};
 use crate::spec::Budgets;
 
 /// What an instance says of itself.
@@ -23,6 +23,24 @@ pub(crate) struct Abilities {
     pub(crate) auth_methods: Vec<String>,
 }
 
+/// What a generation of a plugin knows and the next is told.
+pub(crate) type CarriedState = Arc<[u8]>;
+
+/// The most bytes of it.
+const STATE_BYTES_MAX: usize = 1024 * 1024;
+
+/// # Errors
+/// If it is too long.
+pub(crate) fn carried(state: Option<Vec<u8>>) -> Result<Option<CarriedState>, Fault> {
+    let Some(state) = state else { return Ok(None) };
+    if state.len() > STATE_BYTES_MAX {
+        let length = state.len();
+        let what = format!("a state of {length} bytes, and {STATE_BYTES_MAX} may be carried over");
+        return Err(Fault::new(ErrorKind::Bound, what));
+    }
+    Ok(Some(state.into()))
+}
+
 /// What a script is put on stage with.
 pub(crate) struct Stage {
     /// The plugin's name in the configuration.
@@ -33,6 +51,8 @@ pub(crate) struct Stage {
     pub(crate) limits: ScriptLimits,
     /// Whether `authenticate` is handed passwords.
     pub(crate) with_password: bool,
+    /// What the generation before said.
+    pub(crate) state: Option<CarriedState>,
     /// What it may ask for. Checks grants itself; refuses what cannot be done while the plugin is
     /// still on stage.
     pub(crate) host: Arc<dyn Host>,
@@ -71,6 +91,9 @@ pub(crate) trait Instance: Send + Sync {
     fn configure(&self, settings: &Settings) -> Result<(), SettingsError>;
     /// The broker is about to serve. A script has had its host since it was put on stage.
     fn start(&self, host: Arc<dyn Host>) -> Result<(), Fault>;
+
+    /// What the next generation is to know. Not to be called on a worker.
+    fn export_state(&self) -> Result<Option<CarriedState>, Fault>;
 
     fn authenticate(
         &self,
@@ -182,6 +205,13 @@ impl Exchange for NativeExchange {
     }
 }
 
+impl Native {
+    pub(crate) fn import_state(&self, state: &[u8]) -> Result<(), SettingsError> {
+        caught(|| self.plugin.import_state(state))
+            .unwrap_or_else(|fault| Err(SettingsError::new(fault.to_string())))
+    }
+}
+
 impl Instance for Native {
     fn about(&self) -> &Abilities {
         &self.about
@@ -194,6 +224,13 @@ impl Instance for Native {
 
     fn start(&self, host: Arc<dyn Host>) -> Result<(), Fault> {
         caught(|| self.plugin.start(host))
+    }
+
+    fn export_state(&self) -> Result<Option<CarriedState>, Fault> {
+        if !self.about.hooks.contains(Hooks::STATE) {
+            return Ok(None);
+        }
+        carried(caught(|| self.plugin.export_state())?)
     }
 
     fn authenticate(

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::hook::Hook;
 #[cfg(any(feature = "lua", feature = "wasm"))]
 use crate::instance::Stage;
-use crate::instance::{Instance, Native};
+use crate::instance::{CarriedState, Instance, Native};
 use crate::plugin_handle::PluginHandle;
 use crate::plugin_state::{PluginState, Rights};
 use crate::roster::{Entry, Roster};
@@ -31,7 +31,7 @@ pub(crate) fn load(spec: ChainSpec) -> Result<(Arc<Core>, Roster), LoadError> {
     let mut entries = Vec::with_capacity(spec.plugins.len());
     for (at, plugin) in (0..).zip(spec.plugins) {
         let id = PluginId(at);
-        let slot = Some(Arc::new(slot_of(&shared, id, &plugin)?));
+        let slot = Some(Arc::new(slot_of(&shared, id, &plugin, None)?));
         entries.push(Entry { id, spec: plugin, previous: None, slot, code_generation: 1 });
     }
     let roster = Roster { order: spec.order, entries };
@@ -90,7 +90,8 @@ fn check_names(plugins: &[PluginSpec]) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// A place for one plugin, settings handed over; nothing yet leads to it.
+/// A place for one plugin, settings and the state of the generation before handed over; nothing yet
+/// leads to it.
 ///
 /// # Errors
 /// What is wrong with the plugin.
@@ -98,6 +99,7 @@ pub(crate) fn slot_of(
     shared: &Arc<Shared>,
     id: PluginId,
     spec: &PluginSpec,
+    carried: Option<CarriedState>,
 ) -> Result<Slot, LoadError> {
     let topics = topic_set(spec, "topics", &spec.topics)?;
     let publish_grant = topic_set(spec, "grants.publish", &spec.grants.publish)?;
@@ -109,7 +111,8 @@ pub(crate) fn slot_of(
     let kept = shared.keepsakes(spec)?;
     let decisions_max = shared.decisions_max;
     let state = Arc::new(PluginState::new(id, &spec.name, rights, kept, decisions_max));
-    let instance = instance_of(shared, &state, spec)?;
+    let host = Arc::new(PluginHandle::new(shared, &state));
+    let instance = instance_on(spec, &state.name, host, carried)?;
     let slot = Slot::new(SlotParts {
         state,
         kind: spec.code.kind(),
@@ -124,14 +127,6 @@ pub(crate) fn slot_of(
     Ok(slot)
 }
 
-fn instance_of(
-    shared: &Arc<Shared>,
-    state: &Arc<PluginState>,
-    spec: &PluginSpec,
-) -> Result<Box<dyn Instance>, LoadError> {
-    instance_on(spec, &state.name, Arc::new(PluginHandle::new(shared, state)))
-}
-
 /// An instance of the plugin that is offered `host`.
 ///
 /// # Errors
@@ -140,6 +135,7 @@ pub(crate) fn instance_on(
     spec: &PluginSpec,
     name: &Arc<str>,
     host: Arc<dyn Host>,
+    state: Option<CarriedState>,
 ) -> Result<Box<dyn Instance>, LoadError> {
     let settings = |error| LoadError::Settings { plugin: spec.name.clone(), error };
     let fault =
@@ -148,15 +144,22 @@ pub(crate) fn instance_on(
         Code::Native(plugin) => {
             let native = Native::new(Arc::clone(plugin)).map_err(fault)?;
             native.configure(&spec.settings).map_err(settings)?;
+            if let Some(state) = &state {
+                native.import_state(state).map_err(settings)?;
+            }
             Ok(Box::new(native))
         }
         #[cfg(feature = "lua")]
-        Code::Lua(script) => crate::lua::stage(stage(spec, name, script, host)).map_err(fault),
+        Code::Lua(script) => {
+            crate::lua::stage(stage(spec, name, script, host, state)).map_err(fault)
+        }
         #[cfg(feature = "wasm")]
-        Code::Wasm(script) => crate::wasm::stage(stage(spec, name, script, host)).map_err(fault),
+        Code::Wasm(script) => {
+            crate::wasm::stage(stage(spec, name, script, host, state)).map_err(fault)
+        }
         #[cfg(not(all(feature = "lua", feature = "wasm")))]
         code => {
-            let _ = (name, host);
+            let _ = (name, host, state);
             let what =
                 format!("this pintle was built without plugins of the kind `{}`", code.kind());
             Err(fault(Fault::invalid(what)))
@@ -165,7 +168,13 @@ pub(crate) fn instance_on(
 }
 
 #[cfg(any(feature = "lua", feature = "wasm"))]
-fn stage(spec: &PluginSpec, name: &Arc<str>, script: &Script, host: Arc<dyn Host>) -> Stage {
+fn stage(
+    spec: &PluginSpec,
+    name: &Arc<str>,
+    script: &Script,
+    host: Arc<dyn Host>,
+    state: Option<CarriedState>,
+) -> Stage {
     Stage {
         name: Arc::clone(name),
         script: script.clone(),
@@ -174,6 +183,7 @@ fn stage(spec: &PluginSpec, name: &Arc<str>, script: &Script, host: Arc<dyn Host
         limits: spec.limits,
         with_password: spec.grants.credentials,
         host,
+        state,
     }
 }
 

@@ -27,6 +27,8 @@ struct Shared<S> {
 pub(crate) struct ServiceBounds {
     pub(crate) threads_max: usize,
     pub(crate) waiting_max: usize,
+    /// Whether threads stay, with their instances, when there is no work for them.
+    pub(crate) stays: bool,
 }
 
 struct State<S> {
@@ -185,7 +187,7 @@ impl<S> Shared<S> {
             state.idle += 1;
             let waited = self.arrived.wait_for(&mut state, IDLE_MAX);
             state.idle -= 1;
-            if waited.timed_out() && state.jobs.is_empty() {
+            if waited.timed_out() && state.jobs.is_empty() && !self.bounds.stays {
                 state.threads -= 1;
                 return None;
             }
@@ -209,7 +211,7 @@ mod tests {
         (Service::new("test", bounds, build), built)
     }
 
-    const ONE: ServiceBounds = ServiceBounds { threads_max: 1, waiting_max: 2 };
+    const ONE: ServiceBounds = ServiceBounds { threads_max: 1, waiting_max: 2, stays: false };
 
     #[test]
     fn calls_share_an_instance_until_it_is_discarded() {
@@ -249,7 +251,8 @@ mod tests {
 
     #[test]
     fn calls_that_wait_do_not_hold_up_others_while_there_is_room_for_a_thread() {
-        let (service, built) = counting(ServiceBounds { threads_max: 2, waiting_max: 2 });
+        let (service, built) =
+            counting(ServiceBounds { threads_max: 2, waiting_max: 2, stays: false });
         let (go, wait) = mpsc::channel::<()>();
         let first = service.send(move |_| {
             let _ = wait.recv();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::bindings::exports::pintle::plugin::lifecycle;
+use super::bindings::exports::pintle::plugin::{lifecycle, state};
 use super::bindings::pintle::plugin::config;
 use super::host::Broker;
 use super::{Component, Exported, events};
@@ -28,6 +28,16 @@ impl<E: Exported> lifecycle::Guest for Component<E> {
         plugin.configure(&settings)?;
         plugin.start(Arc::new(Broker));
         Ok(())
+    }
+}
+
+impl<E: Exported> state::Guest for Component<E> {
+    fn export_state() -> Option<Vec<u8>> {
+        E::guest().plugin.export_state()
+    }
+
+    fn import_state(state: Vec<u8>) -> Result<(), lifecycle::SettingsError> {
+        Ok(E::guest().plugin.import_state(&state)?)
     }
 }
 
@@ -62,6 +72,7 @@ fn flags(hooks: Hooks) -> lifecycle::Hooks {
         (Hooks::COMMAND, lifecycle::Hooks::COMMAND),
         (Hooks::STORE, lifecycle::Hooks::STORE),
         (Hooks::OBSERVE, lifecycle::Hooks::OBSERVE),
+        (Hooks::STATE, lifecycle::Hooks::STATE),
     ];
     let named = all.into_iter().filter(|(ours, _)| hooks.contains(*ours));
     named.fold(lifecycle::Hooks::empty(), |set, (_, flag)| set | flag)

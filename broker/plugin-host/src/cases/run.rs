@@ -137,7 +137,7 @@ impl<'a> Player<'a> {
         let topics = topics.map_err(|(filter, why)| format!("topics: `{filter}`: {why}"))?;
         let host = Arc::new(CaseHost::new(&spec.grants, &case.world)?);
         let name = Arc::from(spec.name.as_str());
-        let instance = instance_on(&spec, &name, Arc::clone(&host) as Arc<dyn Host>)
+        let instance = instance_on(&spec, &name, Arc::clone(&host) as Arc<dyn Host>, None)
             .map_err(|error| error.to_string())?;
         let sees_passwords = spec.grants.credentials || matches!(spec.code, Code::Native(_));
         let too_long = format!("its cases take longer than {:?} together", spec.limits.load);

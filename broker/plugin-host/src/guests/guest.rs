@@ -16,7 +16,7 @@ pub(crate) trait Guest: Sized + 'static {
     /// The code, ready to be run.
     type Code: Send + Sync + 'static;
 
-    /// Makes an instance and lets it begin, for `budget` ticks at most.
+    /// Makes an instance, lets it begin and take up the state there is, for `budget` ticks at most.
     ///
     /// # Errors
     /// What is wrong with the code or the settings.
@@ -27,6 +27,9 @@ pub(crate) trait Guest: Sized + 'static {
     /// # Errors
     /// What makes no sense in it.
     fn abilities(&mut self, program: &Program<Self::Code>) -> Result<Abilities, Fault>;
+
+    /// What the next generation is to know. Asked only if it has the hook.
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, Fault>;
 
     /// Calls into the code with a deadline so many ticks from now.
     fn within<T>(

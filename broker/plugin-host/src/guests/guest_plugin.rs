@@ -4,14 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use pintle_plugin_api::{
     Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
-    DeliverVerdict, Failure, Host, Message, Origin, PublishVerdict, Settings, SettingsError, Space,
-    StampedEvent, StoreEntry, StoreOp, SubscribeVerdict, Subscription,
+    DeliverVerdict, Failure, Hooks, Host, Message, Origin, PublishVerdict, Settings, SettingsError,
+    Space, StampedEvent, StoreEntry, StoreOp, SubscribeVerdict, Subscription,
 };
+
+use tracing::warn;
 
 use super::guest::Guest;
 use super::program::{Program, TickBudgets};
 use crate::fault::{Fault, caught};
-use crate::instance::{Abilities, Exchange, Instance, Reply, StoreAnswer};
+use crate::instance::{Abilities, CarriedState, Exchange, Instance, Reply, StoreAnswer, carried};
 use crate::per_thread::PerThread;
 use crate::service::{After, Service, ServiceBounds};
 
@@ -27,20 +29,24 @@ struct Generation<G: Guest> {
 }
 
 impl<G: Guest> Generation<G> {
-    fn new(number: u64, program: &Arc<Program<G::Code>>) -> Self {
+    fn new(number: u64, program: &Arc<Program<G::Code>>, about: &Abilities) -> Self {
         let limits = program.limits;
-        let service = |threads_max| {
+        let service = |threads_max, stays| {
             let program = Arc::clone(program);
-            let bounds = ServiceBounds { threads_max, waiting_max: limits.waiting_max };
+            let bounds = ServiceBounds { threads_max, waiting_max: limits.waiting_max, stays };
             Service::new(&*program.name.clone(), bounds, move || {
                 G::new(&program, program.deadlines.load)
             })
         };
         Self {
             number,
-            beside: service(limits.threads_max),
-            exchanges: Arc::new(service(1)),
-            store: service(1),
+            // State that is to be carried over has one place where it comes together.
+            beside: match about.hooks.contains(Hooks::STATE) {
+                true => service(1, true),
+                false => service(limits.threads_max, false),
+            },
+            exchanges: Arc::new(service(1, false)),
+            store: service(1, false),
             program: Arc::clone(program),
         }
     }
@@ -75,8 +81,8 @@ impl<G: Guest> GuestPlugin<G> {
         let mut first: G = built(&program, program.deadlines.load)?;
         let about = first.abilities(&program)?;
         Ok(Self {
+            generation: ArcSwap::from_pointee(Generation::new(0, &program, &about)),
             about,
-            generation: ArcSwap::from_pointee(Generation::new(0, &program)),
             generation_number: AtomicU64::new(0),
             on_workers: PerThread::new(),
             deadlines: program.deadlines,
@@ -220,7 +226,11 @@ impl<G: Guest> Instance for GuestPlugin<G> {
 
     fn configure(&self, settings: &Settings) -> Result<(), SettingsError> {
         let old = self.generation.load();
-        let program = Arc::new(old.program.with_settings(settings));
+        let state = self.export_state().unwrap_or_else(|fault| {
+            warn!(plugin = &*old.program.name, error = %fault, "A plugin's state is not carried over.");
+            None
+        });
+        let program = Arc::new(old.program.with_settings(settings, state));
         let tried = built::<G>(&program, program.deadlines.load);
         let about = tried.and_then(|mut tried| tried.abilities(&program));
         let about = about.map_err(|fault| SettingsError::new(fault.to_string()))?;
@@ -229,7 +239,7 @@ impl<G: Guest> Instance for GuestPlugin<G> {
             return Err(SettingsError::new(what));
         }
         let number = old.number + 1;
-        self.generation.store(Arc::new(Generation::new(number, &program)));
+        self.generation.store(Arc::new(Generation::new(number, &program, &self.about)));
         self.generation_number.store(number, Ordering::Release);
         Ok(())
     }
@@ -237,6 +247,13 @@ impl<G: Guest> Instance for GuestPlugin<G> {
     /// It has had its host from the start.
     fn start(&self, _host: Arc<dyn Host>) -> Result<(), Fault> {
         Ok(())
+    }
+
+    fn export_state(&self) -> Result<Option<CarriedState>, Fault> {
+        if !self.about.hooks.contains(Hooks::STATE) {
+            return Ok(None);
+        }
+        carried(self.ask_beside(self.deadlines.load, G::export_state)?)
     }
 
     fn authenticate(

@@ -4,7 +4,7 @@ use std::time::Duration;
 use pintle_plugin_api::{Host, Settings};
 
 use crate::code::ScriptLimits;
-use crate::instance::Stage;
+use crate::instance::{CarriedState, Stage};
 use crate::log_rate::LogRate;
 use crate::spec::Budgets;
 use crate::ticker::ticks_of;
@@ -21,6 +21,8 @@ pub(crate) struct Program<C> {
     pub(crate) deadlines: TickBudgets,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) with_password: bool,
+    /// What the generation before said.
+    pub(crate) state: Option<CarriedState>,
     /// All instances of a plugin share it.
     pub(crate) log_rate: Arc<LogRate>,
 }
@@ -36,12 +38,13 @@ impl<C> Program<C> {
             limits: stage.limits,
             host: stage.host,
             with_password: stage.with_password,
+            state: stage.state,
             log_rate: Arc::new(LogRate::new(stage.limits.log_lines_max)),
         }
     }
 
     /// The same under other settings.
-    pub(crate) fn with_settings(&self, settings: &Settings) -> Self {
+    pub(crate) fn with_settings(&self, settings: &Settings, state: Option<CarriedState>) -> Self {
         Self {
             name: Arc::clone(&self.name),
             file: self.file.clone(),
@@ -51,6 +54,7 @@ impl<C> Program<C> {
             deadlines: self.deadlines,
             host: Arc::clone(&self.host),
             with_password: self.with_password,
+            state,
             log_rate: Arc::clone(&self.log_rate),
         }
     }

@@ -23,6 +23,8 @@ impl HookFunction {
 
 /// What the table that a script returns holds.
 pub(super) struct ScriptHooks {
+    pub(super) export_state: Option<HookFunction>,
+    pub(super) import_state: Option<HookFunction>,
     pub(super) authenticate: Option<HookFunction>,
     pub(super) auth_begin: Option<HookFunction>,
     pub(super) authorize: Option<HookFunction>,
@@ -48,7 +50,7 @@ pub(super) struct ScriptHooks {
 }
 
 /// Every function that a script may have.
-const FUNCTIONS: [&str; 18] = [
+const FUNCTIONS: [&str; 20] = [
     "authenticate",
     "auth_begin",
     "authorize",
@@ -67,6 +69,8 @@ const FUNCTIONS: [&str; 18] = [
     "store_flush",
     "store_close",
     "on_commit",
+    "export_state",
+    "import_state",
 ];
 
 impl ScriptHooks {
@@ -85,6 +89,8 @@ impl ScriptHooks {
         let named = |key: &str| function(file, &table, key);
         let events: Vec<String> = field(file, &table, "events")?;
         let hooks = Self {
+            export_state: named("export_state")?,
+            import_state: named("import_state")?,
             authenticate: named("authenticate")?,
             auth_begin: named("auth_begin")?,
             authorize: named("authorize")?,
@@ -136,7 +142,10 @@ impl ScriptHooks {
                 "a store needs both store_apply(ops) and store_scan(space, prefix, after, limit)",
             );
         }
-        if self.hooks() == Hooks::NONE {
+        if self.export_state.is_some() != self.import_state.is_some() {
+            return fault("export_state() and import_state(state) belong together");
+        }
+        if Hooks::STATE.contains(self.hooks()) {
             return fault(
                 "the table has no hooks, as in `function P.on_publish(client, topic, payload)`",
             );
@@ -158,6 +167,7 @@ impl ScriptHooks {
             (&self.on_command, Hooks::COMMAND),
             (&self.store_apply, Hooks::STORE),
             (&self.on_commit, Hooks::OBSERVE),
+            (&self.export_state, Hooks::STATE),
         ];
         let there = all.into_iter().filter(|(function, _)| function.is_some());
         there.fold(Hooks::NONE, |hooks, (_, hook)| hooks.and(hook))

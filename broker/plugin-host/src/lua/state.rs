@@ -89,6 +89,10 @@ impl Guest for LuaState {
             let chunk = checked(compile(&lua, &program.file, &program.code.bytes))?;
             let returned: Value = checked(chunk.call(()))?;
             let hooks = ScriptHooks::read(&program.file, returned)?;
+            if let (Some(hook), Some(state)) = (&hooks.import_state, &program.state) {
+                let state = checked(lua.create_string(state))?;
+                checked(hook.function.call::<()>(state))?;
+            }
             Ok((lua, hooks))
         })();
         if call.end() {
@@ -109,6 +113,12 @@ impl Guest for LuaState {
 
     fn abilities(&mut self, program: &Program<Source>) -> Result<Abilities, Fault> {
         Ok(self.hooks.abilities(&program.name))
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(hook) = &self.hooks.export_state else { return no_hook() };
+        let state: Option<mlua::LuaString> = checked(hook.function.call(()))?;
+        Ok(state.map(|state| state.as_bytes().to_vec()))
     }
 
     /// Calls into the script with a deadline so many ticks from now.

@@ -185,6 +185,7 @@ fn on_stage(host: &Arc<Notebook>, source: &str) -> Stage {
             ..ScriptLimits::default()
         },
         with_password: true,
+        state: None,
         host: Arc::clone(host) as _,
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn abilities(
     }
     let hooks = hooks(about.hooks, exports)?;
     let events = events(&about.events)?;
-    if hooks == Hooks::NONE {
+    if Hooks::STATE.contains(hooks) {
         return Err(Fault::invalid("describe names no hook"));
     }
     if hooks.contains(Hooks::EVENTS) == (events == EventKinds::NONE) {
@@ -82,6 +82,7 @@ fn hooks(named: lifecycle::Hooks, exports: &Indices) -> Result<Hooks, Fault> {
         (Named::COMMAND, Hooks::COMMAND, "control", exports.control.is_some()),
         (Named::STORE, Hooks::STORE, "store", exports.store.is_some()),
         (Named::OBSERVE, Hooks::OBSERVE, "commits", exports.commits.is_some()),
+        (Named::STATE, Hooks::STATE, "state", exports.state.is_some()),
     ];
     let mut hooks = Hooks::NONE;
     for (name, hook, interface, is_exported) in all {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre};
 
 use super::bindings::exports::pintle::plugin::{
-    acl, auth, commits, control, deliver, enhanced_auth, events, lifecycle, publish, store,
+    acl, auth, commits, control, deliver, enhanced_auth, events, lifecycle, publish, state, store,
     subscribe, timers,
 };
 use super::failure::shortened;
@@ -22,6 +22,7 @@ pub(super) struct ComponentCode {
 /// Where the interfaces are that it exports.
 pub(super) struct Indices {
     pub(super) lifecycle: lifecycle::GuestIndices,
+    pub(super) state: Option<state::GuestIndices>,
     pub(super) auth: Option<auth::GuestIndices>,
     pub(super) enhanced_auth: Option<enhanced_auth::GuestIndices>,
     pub(super) acl: Option<acl::GuestIndices>,
@@ -95,6 +96,7 @@ impl Indices {
     fn of(before: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
         Ok(Self {
             lifecycle: lifecycle::GuestIndices::new(before)?,
+            state: exported!(before, state, "state"),
             auth: exported!(before, auth, "auth"),
             enhanced_auth: exported!(before, enhanced_auth, "enhanced-auth"),
             acl: exported!(before, acl, "acl"),

@@ -9,7 +9,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::bindings::exports::pintle::plugin::{
-    acl, auth, commits, control, deliver, enhanced_auth, events, lifecycle, publish, store,
+    acl, auth, commits, control, deliver, enhanced_auth, events, lifecycle, publish, state, store,
     subscribe, timers,
 };
 use super::code::{ComponentCode, Indices};
@@ -32,6 +32,7 @@ pub(super) struct WasmGuest {
 
 /// The interfaces that it exports.
 struct Exports {
+    state: Option<state::Guest>,
     auth: Option<auth::Guest>,
     enhanced_auth: Option<enhanced_auth::Guest>,
     acl: Option<acl::Guest>,
@@ -67,6 +68,7 @@ impl Exports {
             };
         }
         Ok(Self {
+            state: loaded!(state),
             auth: loaded!(auth),
             enhanced_auth: loaded!(enhanced_auth),
             acl: loaded!(acl),
@@ -136,6 +138,11 @@ impl Guest for WasmGuest {
             })?;
         let begun = lifecycle.call_init(&mut store).map_err(|it| trapped(&store, &it))?;
         begun.map_err(|error| Fault::invalid(settings_error(&error)))?;
+        if let (Some(interface), Some(state)) = (&exports.state, &program.state) {
+            let taken = interface.call_import_state(&mut store, state);
+            let taken = taken.map_err(|it| trapped(&store, &it))?;
+            taken.map_err(|error| Fault::invalid(settings_error(&error)))?;
+        }
         let about = lifecycle.call_describe(&mut store).map_err(|it| trapped(&store, &it))?;
         Ok(Self { store, exports, about, exchanges: 0 })
     }
@@ -143,6 +150,12 @@ impl Guest for WasmGuest {
     fn abilities(&mut self, program: &Program<ComponentCode>) -> Result<Abilities, Fault> {
         description::abilities(&self.about, &program.code.exports, &program.settings)
             .map_err(|fault| Fault::new(fault.kind, format!("{}: {fault}", program.file)))
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+        let interface = self.exports.state.as_ref().ok_or_else(no_hook)?;
+        let state = interface.call_export_state(&mut self.store);
+        self.checked(state)
     }
 
     #[inline]

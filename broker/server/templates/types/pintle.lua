@@ -144,6 +144,8 @@
 ---@field store_flush? fun(): boolean?, string?
 ---@field store_close? fun(): boolean?, string?
 ---@field on_commit? fun(ops: StoreOp[], commit: integer, lost: integer)
+---@field export_state? fun(): string?
+---@field import_state? fun(state: string)
 
 ---The broker, as this plugin may use it.
 broker = {}

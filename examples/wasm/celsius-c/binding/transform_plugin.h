@@ -399,6 +399,7 @@ typedef uint16_t exports_pintle_plugin_lifecycle_hooks_t;
 #define EXPORTS_PINTLE_PLUGIN_LIFECYCLE_HOOKS_COMMAND (1 << 9)
 #define EXPORTS_PINTLE_PLUGIN_LIFECYCLE_HOOKS_STORE (1 << 10)
 #define EXPORTS_PINTLE_PLUGIN_LIFECYCLE_HOOKS_OBSERVE (1 << 11)
+#define EXPORTS_PINTLE_PLUGIN_LIFECYCLE_HOOKS_STATE (1 << 12)
 
 typedef struct exports_pintle_plugin_lifecycle_about_t {
   transform_plugin_string_t   name;
