@@ -192,8 +192,8 @@ impl Writing {
                     self.engine.count_commit(batch.len());
                     self.unflushed_since.get_or_insert_with(Instant::now);
                     if std::mem::take(&mut self.is_failing) {
-                        info!("The store works again.");
                         self.engine.refuse_from(self.engine.now().plus(self.lag_max));
+                        info!("The store works again.");
                     }
                     return true;
                 }
