@@ -131,8 +131,9 @@ pub(crate) enum Halt {
     Yield,
 }
 
-/// Subscriptions made and ended in one batch; each takes as long as ten or twenty messages.
-const EFFORT_MAX: u32 = 10;
+/// Subscriptions made and ended before others have their turn; each takes as long as ten or twenty
+/// messages. One packet is handled whole, however many it asks for.
+const TREE_CHANGES_MAX: u32 = 10;
 
 impl Halt {
     pub(crate) fn close(reason: ReasonCode, what: &'static str) -> Self {
@@ -161,7 +162,7 @@ impl Connection {
         let mut consumed = 0;
         let halt = loop {
             let rest = bytes.get(consumed..).unwrap_or_default();
-            if worker.effort >= EFFORT_MAX && !rest.is_empty() {
+            if worker.tree_changes >= TREE_CHANGES_MAX && !rest.is_empty() {
                 break Some(Halt::Yield);
             }
             match self.next(worker, rest) {

@@ -36,7 +36,7 @@ impl Connection {
         let mut codes = ReasonCodeBuffer::new();
         let mut wanted = Vec::new();
         for entry in subscribe.filters.iter() {
-            worker.effort += 1;
+            worker.tree_changes += 1;
             codes.push(self.subscribe_to(worker, &entry, identifier, &mut wanted)?);
         }
         let live = self.live()?;

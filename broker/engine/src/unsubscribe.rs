@@ -16,7 +16,7 @@ impl Connection {
     ) -> Result<(), Halt> {
         let mut codes = ReasonCodeBuffer::new();
         for filter in unsubscribe.filters.iter() {
-            worker.effort += 1;
+            worker.tree_changes += 1;
             codes.push(self.unsubscribe_from(worker, filter)?);
         }
         let codes = codes.as_codes();

@@ -25,8 +25,8 @@ pub struct Worker {
     routes: RefCell<RouteCache>,
     /// Acknowledgements and answers to the connection whose batch this is.
     pub(crate) replies: Vec<u8>,
-    /// Changes of the topic tree that this batch has made.
-    pub(crate) effort: u32,
+    /// Subscriptions that this batch has made and ended.
+    pub(crate) tree_changes: u32,
     pub(crate) packet_log: bool,
 }
 
@@ -68,7 +68,7 @@ impl Worker {
             counts: engine.tallies.begin(),
             routes: RefCell::default(),
             replies: Vec::new(),
-            effort: 0,
+            tree_changes: 0,
             packet_log: false,
         };
         worker.begin_batch();
@@ -88,7 +88,7 @@ impl Worker {
     /// Loads what is to stay the same for a batch of packets: hooks, bounds, generations.
     pub(crate) fn begin_batch(&mut self) {
         self.replies.clear();
-        self.effort = 0;
+        self.tree_changes = 0;
         let version = self.engine.version();
         if self.version != version {
             self.table = self.engine.table();

@@ -243,9 +243,9 @@ async fn feed() {
         } else {
             None
         };
-        match (early, &nap) {
-            (Some(early), Some(nap)) => nap.take(early).await,
-            (Some(_) | None, Some(_) | None) => yield_now().await,
+        match early.zip(nap.as_ref()) {
+            Some((early, nap)) => nap.take(early).await,
+            None => yield_now().await,
         }
         fed_at = Instant::now();
         at_desk(Desk::wake_unsated);
