@@ -1,4 +1,5 @@
 use std::hash::{Hash, Hasher};
+use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -132,7 +133,7 @@ impl Session {
         self.begin_epoch(state);
         // Nothing is connected: this only forgets what belonged to the connection.
         self.inbound.lock().begin_connection(u16::MAX, 0);
-        Some((link, std::mem::take(&mut state.outbox)))
+        Some((link, mem::take(&mut state.outbox)))
     }
 
     /// Gives the session to a new connection, whose link is to take from it.
@@ -161,16 +162,21 @@ impl Session {
 impl SessionState {
     /// Lets `write` append to the outbox, and sees that the bytes are sent by the end of the turn.
     pub(crate) fn write<R>(&mut self, write: impl FnOnce(&mut Outbound, &mut Vec<u8>) -> R) -> R {
+        if self.outbox.capacity() == 0
+            && let Some(link) = &self.link
+        {
+            self.outbox = link.spare_buffer();
+        }
         let result = write(&mut self.outbound, &mut self.outbox);
         self.note();
         result
     }
 
     fn note(&mut self) {
-        if !self.noted
-            && !self.outbox.is_empty()
-            && let Some(link) = &self.link
-        {
+        let Some(link) = &self.link else { return };
+        if self.outbox.is_empty() {
+            link.recycle(mem::take(&mut self.outbox));
+        } else if !self.noted {
             self.noted = true;
             Arc::clone(link).ready();
         }
@@ -247,7 +253,7 @@ impl Outbox for Session {
         if state.outbox.is_empty() {
             return Taken::Nothing;
         }
-        std::mem::swap(&mut state.outbox, into);
+        mem::swap(&mut state.outbox, into);
         if tracing::enabled!(target: "pintle::packets", tracing::Level::DEBUG) {
             crate::packet_log::sent(&self.client_id, state.version, into);
         }

@@ -19,6 +19,14 @@ pub trait Link: Send + Sync {
     /// not called again before [`Outbox::take`] was.
     fn ready(self: Arc<Self>);
 
+    /// An empty buffer for the outbox to begin in, which leaves with its bytes. Called under locks.
+    fn spare_buffer(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Takes a buffer back that the outbox had no use for. Called under locks.
+    fn recycle(&self, _buffer: Vec<u8>) {}
+
     /// Sends `last` after everything taken so far, then closes. Later calls change nothing.
     /// Nothing is taken from the outbox any more. Called under locks: it must not call back.
     fn close(&self, last: Vec<u8>);

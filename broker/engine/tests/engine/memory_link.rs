@@ -16,6 +16,7 @@ struct State {
     sent: Vec<u8>,
     is_closed: bool,
     buffer: Vec<u8>,
+    lent: usize,
 }
 
 impl MemoryLink {
@@ -52,6 +53,11 @@ impl MemoryLink {
         self.state.lock().unwrap().is_ready
     }
 
+    /// Buffers that the engine was lent, and has not given back empty.
+    pub(crate) fn lent(&self) -> usize {
+        self.state.lock().unwrap().lent
+    }
+
     pub(crate) fn outbox(&self) -> (Arc<dyn Outbox>, Epoch) {
         self.state.lock().unwrap().outbox.clone().unwrap()
     }
@@ -72,6 +78,18 @@ impl Link for MemoryLink {
         let mut state = self.state.lock().unwrap();
         assert!(!state.is_ready, "told twice that bytes wait");
         state.is_ready = true;
+    }
+
+    fn spare_buffer(&self) -> Vec<u8> {
+        self.state.lock().unwrap().lent += 1;
+        Vec::with_capacity(64)
+    }
+
+    fn recycle(&self, buffer: Vec<u8>) {
+        assert!(buffer.is_empty(), "bytes are lost");
+        if buffer.capacity() > 0 {
+            self.state.lock().unwrap().lent -= 1;
+        }
     }
 
     fn close(&self, last: Vec<u8>) {

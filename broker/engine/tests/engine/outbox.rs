@@ -40,6 +40,20 @@ fn the_allocation_of_what_is_taken_is_exchanged() {
 }
 
 #[test]
+fn a_buffer_that_nothing_is_written_into_goes_back() {
+    let mut b = Scenario::new();
+    let one = Property::ReceiveMaximum(1);
+    b.connects("s").property(one).is_let_in().subscribes("t").stops_reading();
+    let link = std::sync::Arc::clone(&b.wire("s").link);
+    let (outbox, epoch) = link.outbox();
+    b.client("p").publishes("t", "sent").qos(1);
+    assert_eq!(outbox.take(epoch, &mut Vec::new()), Taken::Bytes);
+    let lent = link.lent();
+    b.client("p").publishes("t", "queued").qos(1);
+    assert_eq!(link.lent(), lent);
+}
+
+#[test]
 fn a_connection_that_is_over_takes_nothing_from_the_one_after_it() {
     let mut b = Scenario::new();
     b.connects("old").keeping_session(100).is_let_in().subscribes("t");

@@ -34,8 +34,6 @@ pub(super) struct Conn {
     /// Follows `out`, so that the owner need not lock to know.
     blocked: AtomicBool,
     only_owner_writes: bool,
-    /// Whether the outbox was full enough, the last time, to be worth a buffer.
-    busy: AtomicBool,
     heard_at: AtomicU32,
     silence_millis_max: AtomicU32,
     permit: Permit,
@@ -64,9 +62,6 @@ const SEND_FLAGS: i32 = 0;
 #[cfg(not(target_vendor = "apple"))]
 const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
 
-/// From how many bytes a turn the outbox is given a buffer in exchange.
-const BUSY_BYTES: usize = 16 * 1024;
-
 impl Conn {
     pub(super) fn new(io: TcpStream, permit: Permit, only_owner_writes: bool) -> Self {
         Self {
@@ -78,7 +73,6 @@ impl Conn {
             signals: Signals::default(),
             blocked: AtomicBool::new(false),
             only_owner_writes,
-            busy: AtomicBool::new(false),
             heard_at: AtomicU32::new(0),
             silence_millis_max: AtomicU32::new(0),
             permit,
@@ -244,19 +238,12 @@ impl Conn {
         }
     }
 
-    /// Moves what waits in the outbox out of it.
-    ///
-    /// In exchange the outbox of a busy connection is given a buffer that need not grow first. An
-    /// idle one is left with none.
+    /// Moves what waits in the outbox out of it, which is left without a buffer.
     fn take(&self, more_waits: &mut bool) -> Vec<u8> {
         let Some(outbox) = self.outbox.get() else { return Vec::new() };
-        let is_busy = self.busy.load(Ordering::Relaxed);
-        let mut bytes = if is_busy { desk::spare_buffer() } else { Vec::new() };
+        let mut bytes = Vec::new();
         let taken = outbox.take(Epoch(self.epoch.load(Ordering::Relaxed)), &mut bytes);
         *more_waits |= taken == Taken::BytesAndMoreWaits;
-        if is_busy != (bytes.len() >= BUSY_BYTES) {
-            self.busy.store(!is_busy, Ordering::Relaxed);
-        }
         bytes
     }
 
@@ -358,6 +345,14 @@ impl Link for Conn {
         } else if let Err(conn) = desk::defer(self) {
             conn.signal(Signal::Flush);
         }
+    }
+
+    fn spare_buffer(&self) -> Vec<u8> {
+        desk::spare_buffer()
+    }
+
+    fn recycle(&self, buffer: Vec<u8>) {
+        desk::recycle(buffer);
     }
 
     fn close(&self, last: Vec<u8>) {

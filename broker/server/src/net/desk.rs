@@ -9,6 +9,7 @@ use pintle_engine::Worker;
 use super::clock::{Clock, CoarseTime};
 use super::connection::{Conn, Writer};
 use super::signals::Signal;
+use super::spare_buffers::SpareBuffers;
 
 /// What a worker thread has at hand, and shares with no other.
 pub(super) struct Desk {
@@ -29,7 +30,7 @@ pub(super) struct Desk {
     connections: RefCell<Vec<Option<Arc<Conn>>>>,
     free_places: RefCell<Vec<usize>>,
     paused: RefCell<Vec<Arc<Conn>>>,
-    spare_buffers: RefCell<Vec<Vec<u8>>>,
+    spare_buffers: RefCell<SpareBuffers>,
     load: RefCell<Option<Arc<AtomicUsize>>>,
     /// Bytes given to the engine since everything deferred was sent.
     unsent_bytes: Cell<usize>,
@@ -59,10 +60,6 @@ impl Share {
     const IN_A_CROWD: Self = Self { bytes: 16 * 1024, reads: 1 };
 }
 
-const SPARE_BUFFERS_MAX: usize = 64;
-const SPARE_BUFFER_BYTES_MIN: usize = 4 * 1024;
-const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
-
 /// In how many ticks the sweep comes to every connection: within 0.8 s.
 const SWEEP_TICKS: usize = 8;
 
@@ -91,19 +88,14 @@ pub(super) fn defer(conn: Arc<Conn>) -> Result<(), Arc<Conn>> {
 
 /// An empty buffer that need not grow first, if there is one.
 pub(super) fn spare_buffer() -> Vec<u8> {
-    DESK.try_with(|desk| desk.spare_buffers.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+    DESK.try_with(|desk| desk.spare_buffers.borrow_mut().take()).unwrap_or_default()
 }
 
 /// Keeps a buffer for the next who needs one, if it is worth it.
-pub(super) fn recycle(mut buffer: Vec<u8>) {
-    if !(SPARE_BUFFER_BYTES_MIN..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
-        return;
-    }
-    buffer.clear();
+pub(super) fn recycle(buffer: Vec<u8>) {
     let _ = DESK.try_with(|desk| {
-        let mut spare = desk.spare_buffers.borrow_mut();
-        if desk.is_staffed.get() && spare.len() < SPARE_BUFFERS_MAX {
-            spare.push(buffer);
+        if desk.is_staffed.get() {
+            desk.spare_buffers.borrow_mut().put(buffer);
         }
     });
 }
@@ -132,7 +124,7 @@ impl Desk {
             connections: RefCell::new(Vec::new()),
             free_places: RefCell::new(Vec::new()),
             paused: RefCell::new(Vec::new()),
-            spare_buffers: RefCell::new(Vec::new()),
+            spare_buffers: RefCell::new(SpareBuffers::new()),
             load: RefCell::new(None),
             unsent_bytes: Cell::new(0),
         }

@@ -16,6 +16,7 @@ mod nap;
 mod origin;
 mod outgoing;
 mod signals;
+mod spare_buffers;
 mod throttle;
 mod tls;
 mod websocket;
