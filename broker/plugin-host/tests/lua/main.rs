@@ -16,3 +16,5 @@ mod renewal;
 mod share;
 mod store;
 mod support;
+mod transitions;
+mod transitions_of_scripts;

@@ -5,7 +5,8 @@ use pintle_mqtt::Timestamp;
 use pintle_plugin_host::{ErrorKind, PluginSpec};
 use pintle_ports::{HookPath, PublishVerdict, Verdict};
 
-use crate::component::{RESULT, authorize, on_publish};
+use crate::component::{authorize, on_publish};
+use crate::module_text::RESULT;
 use crate::support::{FAILED, client, load, message};
 
 fn bounded(mut spec: PluginSpec) -> PluginSpec {

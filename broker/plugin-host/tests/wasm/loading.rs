@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pintle_plugin_host::PluginSpec;
 
-use crate::component::{component, module, on_publish, plugin, publish_module};
+use crate::component::{on_publish, plugin};
+use crate::module_text::{component, module, publish_module};
 use crate::support::try_load;
 
 fn refusal(spec: PluginSpec) -> String {

@@ -11,6 +11,11 @@ mod celsius;
 mod component;
 mod hostile;
 mod loading;
+#[allow(dead_code, reason = "tests of a broker that runs use the rest")]
+mod module_text;
 #[path = "../lua/support.rs"]
 #[allow(dead_code, reason = "the tests of Lua use all of it")]
 mod support;
+#[path = "../lua/transitions.rs"]
+mod transitions;
+mod transitions_of_components;
