@@ -9,6 +9,7 @@
 
 mod celsius;
 mod component;
+mod damaged;
 mod hostile;
 mod loading;
 #[allow(dead_code, reason = "tests of a broker that runs use the rest")]
