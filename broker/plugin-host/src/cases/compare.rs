@@ -34,8 +34,7 @@ impl Differences {
     }
 
     fn verdict(&mut self, expect: &Expect, observed: &Observed) {
-        let wants_error = expect.error.is_some() || expect.verdict.as_deref() == Some("error");
-        match (&observed.error, wants_error) {
+        match (&observed.error, expect.wants_error()) {
             (Some(error), false) => {
                 let wanted = expect.verdict.as_deref().unwrap_or("no error");
                 self.differs("verdict", wanted, format!("an error: {error}"));

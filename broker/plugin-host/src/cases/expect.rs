@@ -33,6 +33,12 @@ pub(super) struct Expect {
     pub(super) error: Option<String>,
 }
 
+impl Expect {
+    pub(super) fn wants_error(&self) -> bool {
+        self.error.is_some() || self.verdict.as_deref() == Some("error")
+    }
+}
+
 /// Topic and payload of a message, as far as they are expected to be something.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Body {

@@ -106,6 +106,11 @@ pub(super) fn beside<T: Send + Default>(work: impl FnOnce() -> T + Send) -> T {
 fn run(spec: &PluginSpec, file: &CaseFile, case: &Case, bound: Bound) -> CaseResult {
     let (failures, log) = match Player::new(spec, file, case) {
         Ok(player) => player.play(case, bound),
+        // A mistake in a `config` of its own.
+        Err(why) if case.expect.wants_error() && !case.world.config.is_empty() => {
+            let observed = Observed { error: Some(why), ..Observed::of("error") };
+            (differences(&case.expect, &observed, &Seen::default()), Vec::new())
+        }
         Err(why) => (vec![format!("the plugin does not load: {why}")], Vec::new()),
     };
     CaseResult { path: file.path.clone(), line: case.line, name: case.name.clone(), failures, log }

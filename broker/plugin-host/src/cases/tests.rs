@@ -5,7 +5,8 @@ use std::time::Duration;
 use pintle_plugin_api::{
     About, Accepted, Action, Answer, AuthVerdict, CacheHint, Client, Credentials, Decision,
     DeliverVerdict, EventKind, EventKinds, Failure, Hooks, Host, Message, MessagePatch, NewMessage,
-    Origin, Plugin, PublishOutcome, PublishVerdict, StampedEvent, SubscribeVerdict, Subscription,
+    Origin, Plugin, PublishOutcome, PublishVerdict, Settings, SettingsError, StampedEvent,
+    SubscribeVerdict, Subscription,
 };
 
 use super::{CaseFile, CaseResult, WrittenFor, bench_cases, run_cases};
@@ -262,6 +263,33 @@ fn a_panic_is_a_failure_unless_an_error_is_expected() {
         "[[case]]\npublish = { topic = \"panic\" }\nexpect = { error = \"no such thing\" }\n\
          [[case]]\npublish = { topic = \"panic\" }\nexpect = { verdict = \"error\" }\n",
     );
+}
+
+#[test]
+fn a_case_may_expect_that_its_own_settings_are_refused() {
+    struct Strict;
+    impl Plugin for Strict {
+        fn about(&self) -> About {
+            About::new("strict", "1", Hooks::TIMER)
+        }
+        fn configure(&self, settings: &Settings) -> Result<(), SettingsError> {
+            match settings.config.get("unit") {
+                Some(unit) => Err(SettingsError::new(format!("unit: {unit} is none"))),
+                None => Ok(()),
+            }
+        }
+    }
+    let spec = PluginSpec::new("strict", Arc::new(Strict));
+    let failures = |expect: &str| {
+        let text =
+            format!("[[case]]\nconfig = {{ unit = 1 }}\ntimer = {{ name = \"x\" }}\n{expect}\n");
+        run_cases(&spec, &[file(&text)]).remove(0).failures
+    };
+    assert_eq!(failures("expect = { error = \"1 is none\" }"), Vec::<String>::new());
+    let other = failures("expect = { error = \"2 is none\" }");
+    assert!(other[0].starts_with("error: expected something with \"2 is none\""), "{other:?}");
+    let unexpected = failures("expect = { verdict = \"done\" }");
+    assert!(unexpected[0].starts_with("the plugin does not load: "), "{unexpected:?}");
 }
 
 #[test]
