@@ -25,6 +25,9 @@ pub(crate) enum OffWorker<T> {
     Busy,
 }
 
+/// A plugin's own threads see at the next tick that a call is late.
+const GRACE: Duration = Duration::from_millis(20);
+
 /// When waiting for a place ends, and when everything does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
@@ -40,13 +43,14 @@ impl Deadlines {
         Self { place: now + budget / 2, answer: now + budget }
     }
 
-    /// Waits for what is being done elsewhere.
+    /// Waits for what is being done elsewhere, where it ends in time by itself: a little longer, to
+    /// hear what held it up.
     pub(crate) async fn wait_for<T>(
         self,
         answer: oneshot::Receiver<Result<T, Fault>>,
     ) -> OffWorker<T> {
         let began = Instant::now();
-        let answer = match time::timeout_at(self.answer, answer).await {
+        let answer = match time::timeout_at(self.answer + GRACE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(gone()),
             Err(_) => Err(Fault::late()),

@@ -4,12 +4,17 @@ use crate::fault::{ErrorKind, Fault};
 
 /// A host function's complaint, with the place in the script that called it.
 pub(super) fn complaint<T>(lua: &Lua, what: impl AsRef<str>) -> Result<T> {
-    let at = lua.inspect_stack(1, |frame| {
+    Err(Error::RuntimeError(format!("{}{}", place(lua, 1), what.as_ref())))
+}
+
+/// File and line of the function so many calls up, as the beginning of a message; empty if it is
+/// none of a script.
+pub(super) fn place(lua: &Lua, level: usize) -> String {
+    let at = lua.inspect_stack(level, |frame| {
         let source = frame.source().short_src.map(|name| name.into_owned());
         Some(format!("{}:{}: ", source?, frame.current_line()?))
     });
-    let at = at.flatten().unwrap_or_default();
-    Err(Error::RuntimeError(format!("{at}{}", what.as_ref())))
+    at.flatten().unwrap_or_default()
 }
 
 /// The fault that an error of Lua comes to.

@@ -5,7 +5,8 @@ use mlua::chunk::ChunkMode;
 use mlua::{Error, Function, Lua, LuaOptions, Result, StdLib, Value, VmState};
 use pintle_plugin_api::NewMessage;
 
-use super::failure::complaint;
+use super::failure::{complaint, place};
+use crate::fault::{ErrorKind, Fault};
 use crate::ticker::ticks;
 
 /// What bounds the call under way, and what it has asked for so far.
@@ -13,6 +14,8 @@ pub(super) struct Call {
     /// The tick at which it is late; `u64::MAX` while nothing is called.
     deadline: Cell<u64>,
     is_late: Cell<bool>,
+    /// Where in the script it was first seen to be late.
+    late_at: RefCell<Option<String>>,
     host_calls_left: Cell<u32>,
     /// Bytes of messages that may still be handed to the host.
     message_bytes_left: Cell<usize>,
@@ -48,6 +51,7 @@ impl Call {
         Self {
             deadline: Cell::new(u64::MAX),
             is_late: Cell::new(false),
+            late_at: RefCell::default(),
             host_calls_left: Cell::new(0),
             message_bytes_left: Cell::new(0),
             bytes_max,
@@ -73,6 +77,13 @@ impl Call {
     pub(super) fn end(&self) -> bool {
         self.deadline.set(u64::MAX);
         self.is_late.get()
+    }
+
+    /// What there is to say of a call that was late.
+    #[cold]
+    pub(super) fn late(&self) -> Fault {
+        let at = self.late_at.take().unwrap_or_default();
+        Fault::new(ErrorKind::Late, format!("{at}it did not answer in time"))
     }
 
     /// Counts a call of a host function.
@@ -114,6 +125,15 @@ impl Call {
         }
         Ok(VmState::Continue)
     }
+
+    /// The same, while the script itself runs.
+    fn check_script(&self, lua: &Lua) -> Result<VmState> {
+        let checked = self.check();
+        if checked.is_err() {
+            self.late_at.borrow_mut().get_or_insert_with(|| place(lua, 0));
+        }
+        checked
+    }
 }
 
 /// A state with a bound on memory and time, and without what leads out of it. `furnish` adds
@@ -134,7 +154,7 @@ pub(super) fn sandbox(
     }
     furnish(&lua)?;
     let watched = Rc::clone(call);
-    lua.set_interrupt(move |_| watched.check());
+    lua.set_interrupt(move |lua| watched.check_script(lua));
     lua.sandbox(true)?;
     Ok(lua)
 }

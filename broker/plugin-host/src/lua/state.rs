@@ -42,6 +42,8 @@ pub(super) struct LuaState {
     /// Exchanges of enhanced authentication that wait for their clients.
     exchanges: HashMap<u64, Function>,
     host_calls_max: u32,
+    /// The last part of the path of the script.
+    file: String,
 }
 
 /// Exchanges that one instance holds; clients beyond it are refused.
@@ -56,6 +58,18 @@ fn checked<T>(answer: mlua::Result<T>) -> Result<T, Fault> {
 }
 
 impl LuaState {
+    /// The fault with the file, where no line of it can be told.
+    #[cold]
+    fn placed(&self, fault: Fault) -> Fault {
+        match fault.kind {
+            ErrorKind::Memory => {
+                let what = format!("{}: {fault} (limits.memory)", self.file);
+                Fault::new(ErrorKind::Memory, what)
+            }
+            _ => fault,
+        }
+    }
+
     pub(super) fn lua(&self) -> &Lua {
         &self.lua
     }
@@ -96,7 +110,7 @@ impl Guest for LuaState {
             Ok((lua, hooks))
         })();
         if call.end() {
-            return Err(Fault::late());
+            return Err(call.late());
         }
         let (lua, hooks) = built?;
         Ok(Self {
@@ -108,6 +122,7 @@ impl Guest for LuaState {
             call,
             hooks,
             host_calls_max,
+            file: program.file.clone(),
         })
     }
 
@@ -130,9 +145,9 @@ impl Guest for LuaState {
         self.call.begin(ticks().saturating_add(budget), self.host_calls_max);
         let answer = ask(self);
         if self.call.end() {
-            return Err(Fault::late());
+            return Err(self.call.late());
         }
-        answer
+        answer.map_err(|fault| self.placed(fault))
     }
 
     /// An ordinary error of a script leaves its state as it was.

@@ -9,7 +9,10 @@ pub(super) fn fault_of(error: &Error, memory: &MemoryBound) -> Fault {
         return Fault::new(ErrorKind::Memory, "it used more memory than it may (limits.memory)");
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => Fault::late(),
+        Some(Trap::Interrupt) => {
+            let what = format!("it did not answer in time{}", place(error));
+            Fault::new(ErrorKind::Late, what)
+        }
         Some(Trap::StackOverflow) => {
             Fault::new(ErrorKind::Trap, format!("it called itself too deeply{}", place(error)))
         }

@@ -102,7 +102,15 @@ fn of_action<'a>(client: &'a dyn Client, action: &Action<'a>) -> Subject<'a> {
 impl WasmGuest {
     #[inline]
     fn checked<T>(&self, answer: wasmtime::Result<T>) -> Result<T, Fault> {
-        answer.map_err(|error| fault_of(&error, &self.store.data().memory))
+        answer.map_err(|error| self.fault_of(&error))
+    }
+
+    /// The fault that an error comes to, with the file.
+    #[cold]
+    fn fault_of(&self, error: &wasmtime::Error) -> Fault {
+        let data = self.store.data();
+        let fault = fault_of(error, &data.memory);
+        Fault::new(fault.kind, format!("{}: {fault}", data.program.file))
     }
 
     fn begin(&mut self, budget: u64) {
