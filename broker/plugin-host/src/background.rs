@@ -11,6 +11,7 @@ use crate::commit_queue::Commit;
 use crate::core::Core;
 use crate::event_queue::Batch;
 use crate::hook::Hook;
+use crate::hops::after_hops;
 use crate::meter::Answered;
 use crate::shared::Shared;
 use crate::slot::{Slot, Stopwatch};
@@ -97,9 +98,11 @@ fn tell(shared: &Shared, slot: &Slot, due: &[String], batch: Option<Batch>) {
         return;
     };
     let mut watch = Stopwatch::start();
-    let told = slot.call(Hook::Events, shared.now(), &mut watch, |instance| {
-        instance.on_events(&batch.events, batch.lost)?;
-        Ok((Answered::Done, ()))
+    let told = after_hops(batch.hops, || {
+        slot.call(Hook::Events, shared.now(), &mut watch, |instance| {
+            instance.on_events(&batch.events, batch.lost)?;
+            Ok((Answered::Done, ()))
+        })
     });
     if told.is_err() {
         slot.events.lose(&batch);
@@ -125,8 +128,8 @@ async fn carry_out(shared: Arc<Shared>) {
         };
         let errands = shared.errands.take();
         let done = spawn_blocking(move || {
-            for errand in errands {
-                if let Err(error) = errand.run(&*broker) {
+            for (errand, hops) in errands {
+                if let Err(error) = errand.run(&*broker, hops) {
                     debug!(%error, "What a plugin asked for inside a hook was not done.");
                 }
             }

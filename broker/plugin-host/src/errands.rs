@@ -7,12 +7,15 @@ use pintle_plugin_api::HostError;
 use pintle_ports::{Broker, HookPath, MessageFrame, NotDone, SubscriptionRequest, Whom};
 use tokio::sync::Notify;
 
+use crate::hops::after_hops;
+
 /// What plugins asked the broker for inside a hook, where the engine cannot be called back, and so
 /// is done a little later from another thread.
 #[derive(Debug)]
 pub(crate) struct Errands {
     waiting_max: usize,
-    waiting: Mutex<VecDeque<Errand>>,
+    /// With how many plugins each has come through.
+    waiting: Mutex<VecDeque<(Errand, u8)>>,
     pub(crate) arrived: Notify,
     cohorts_failed: AtomicBool,
     pub(crate) cohort_failed: Notify,
@@ -30,9 +33,15 @@ pub(crate) enum Errand {
 }
 
 impl Errand {
+    /// Does it, which has come through so many plugins.
+    ///
     /// # Errors
     /// If the client that it is about has no session, or not the right.
-    pub(crate) fn run(&self, broker: &dyn Broker) -> Result<(), HostError> {
+    pub(crate) fn run(&self, broker: &dyn Broker, hops: u8) -> Result<(), HostError> {
+        after_hops(hops, || self.run_now(broker))
+    }
+
+    fn run_now(&self, broker: &dyn Broker) -> Result<(), HostError> {
         let (client_id, done) = match self {
             Self::Publish(message, path) => {
                 broker.publish(message, *path);
@@ -76,18 +85,18 @@ impl Errands {
 
     /// # Errors
     /// `Quota` if too many wait.
-    pub(crate) fn add(&self, errand: Errand) -> Result<(), HostError> {
+    pub(crate) fn add(&self, errand: Errand, hops: u8) -> Result<(), HostError> {
         let mut waiting = self.waiting.lock();
         if waiting.len() >= self.waiting_max {
             return Err(HostError::Quota("publish_queue_max"));
         }
-        waiting.push_back(errand);
+        waiting.push_back((errand, hops));
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
     }
 
-    pub(crate) fn take(&self) -> VecDeque<Errand> {
+    pub(crate) fn take(&self) -> VecDeque<(Errand, u8)> {
         std::mem::take(&mut self.waiting.lock())
     }
 

@@ -14,15 +14,17 @@ pub(crate) struct EventQueue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    events: VecDeque<StampedEvent>,
+    /// With how many plugins each came through.
+    events: VecDeque<(StampedEvent, u8)>,
     lost: u64,
 }
 
-/// Events to be told at once.
+/// Events to be told at once, which have come through as many plugins.
 pub(crate) struct Batch {
     pub(crate) events: Vec<StampedEvent>,
     /// How many did not fit since the batch before.
     pub(crate) lost: u64,
+    pub(crate) hops: u8,
 }
 
 pub(crate) const BATCH_EVENTS_MAX: usize = 256;
@@ -32,28 +34,27 @@ impl EventQueue {
         Self { events_max, waiting: Mutex::default(), lost_total: AtomicU64::new(0) }
     }
 
-    /// Adds an event; true if it is the first to wait.
-    pub(crate) fn push(&self, event: StampedEvent) -> bool {
+    /// Adds an event that has come through so many plugins; true if it is the first to wait.
+    pub(crate) fn push(&self, event: StampedEvent, hops: u8) -> bool {
         let mut waiting = self.waiting.lock();
         if waiting.events.len() >= self.events_max {
             waiting.lost += 1;
             self.lost_total.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        waiting.events.push_back(event);
+        waiting.events.push_back((event, hops));
         waiting.events.len() == 1
     }
 
     /// The oldest events; `None` if none wait.
     pub(crate) fn take(&self) -> Option<Batch> {
         let mut waiting = self.waiting.lock();
-        let count = waiting.events.len().min(BATCH_EVENTS_MAX);
-        if count == 0 {
-            return None;
-        }
+        let &(_, hops) = waiting.events.front()?;
+        let alike = waiting.events.iter().take_while(|(_, others)| *others == hops);
+        let count = alike.take(BATCH_EVENTS_MAX).count();
         let lost = std::mem::take(&mut waiting.lost);
-        let events = waiting.events.drain(..count).collect();
-        Some(Batch { events, lost })
+        let events = waiting.events.drain(..count).map(|(event, _)| event).collect();
+        Some(Batch { events, lost, hops })
     }
 
     /// A batch never reached the plugin: the next one tells.

@@ -5,6 +5,7 @@ use pintle_ports::{DropCause, Event, EventKind, Identity};
 
 use crate::client_view::ClientView;
 use crate::core::Core;
+use crate::hops::hops;
 use crate::message_view::{to_api, to_api_qos};
 
 /// The kinds of events, as the engine and as plugins name them.
@@ -45,7 +46,7 @@ impl Core {
                 at_ms: now_ms(),
                 event: translated(event),
             });
-            if slot.events.push(stamped.clone()) {
+            if slot.events.push(stamped.clone(), hops()) {
                 slot.state.work.notify_one();
             }
         }

@@ -33,6 +33,7 @@ mod fault;
 #[cfg(any(feature = "lua", feature = "wasm"))]
 mod guests;
 mod hook;
+mod hops;
 mod host;
 mod http_client;
 mod instance;

@@ -6,6 +6,7 @@ use crate::client_view::ClientView;
 use crate::core::Core;
 use crate::fault::{ErrorKind, Fault};
 use crate::hook::Hook;
+use crate::hops::{HOPS_MAX, TOO_MANY_HOPS, after_hops};
 use crate::made_message::{made, patched};
 use crate::message_view::{as_api_message, no_topic};
 use crate::meter::Answered;
@@ -13,8 +14,6 @@ use crate::refusal_code::Carrier;
 use crate::slot::{Slot, Stopwatch};
 use crate::spec::PublishErrorPolicy;
 
-/// Plugins that a message may have come through.
-const HOPS_MAX: u8 = 4;
 /// Messages that one call may emit.
 const EMITS_MAX: usize = 64;
 
@@ -45,6 +44,23 @@ impl Core {
         publish: &Publish<'_>,
         now: Timestamp,
     ) -> PublishRuling {
+        match path {
+            HookPath::Client | HookPath::Will | HookPath::Admin => {
+                self.pass(path, who, publish, now)
+            }
+            HookPath::Plugin { hops, .. } => {
+                after_hops(hops, || self.pass(path, who, publish, now))
+            }
+        }
+    }
+
+    fn pass(
+        &self,
+        path: HookPath,
+        who: Option<&Identity>,
+        publish: &Publish<'_>,
+        now: Timestamp,
+    ) -> PublishRuling {
         let passage = Passage { path, who, now, bytes_max: self.shared.message_bytes_max };
         let mut watch = Stopwatch::default();
         let mut emits = Vec::new();
@@ -62,8 +78,41 @@ impl Core {
                 }
             }
         }
-        let verdict = rewritten.map_or(Outcome::Pass, Outcome::Rewrite);
+        let verdict = match rewritten {
+            None => Outcome::Pass,
+            Some(frame) if self.may_become(path, publish, &frame, now) => Outcome::Rewrite(frame),
+            Some(_) => Outcome::Drop,
+        };
         PublishRuling { verdict, emits }
+    }
+
+    /// Whether what plugins made of a plugin's message is granted to the one that made it. The engine
+    /// asks about those of clients.
+    fn may_become(
+        &self,
+        path: HookPath,
+        before: &Publish<'_>,
+        frame: &MessageFrame,
+        now: Timestamp,
+    ) -> bool {
+        let HookPath::Plugin { plugin, .. } = path else {
+            return true;
+        };
+        let topic = frame.as_run().ok().map(|run| run.topic());
+        if topic == before.topic {
+            return true;
+        }
+        let (Some(topic), Some(author)) =
+            (topic, self.slots.iter().find(|slot| slot.state.id == plugin))
+        else {
+            return false;
+        };
+        let may = author.state.may_publish(topic.as_str());
+        if !may {
+            let why = "`grants.publish` does not cover the topic that another plugin gave it";
+            author.state.refuse_message(topic.as_str(), why, now);
+        }
+        may
     }
 
     /// What a plugin made passes those below it. One that is not in the chain is above all of it.
@@ -159,11 +208,10 @@ impl Slot {
         let hops = hops_of(passage.path).saturating_add(1);
         for (message, frame) in made {
             if hops > HOPS_MAX {
-                let why = "it came through too many plugins";
-                self.refuse_message(&message.topic, why, passage.now);
+                self.state.refuse_message(&message.topic, TOO_MANY_HOPS, passage.now);
             } else if !self.state.may_publish(&message.topic) {
                 let why = "`grants.publish` does not cover its topic";
-                self.refuse_message(&message.topic, why, passage.now);
+                self.state.refuse_message(&message.topic, why, passage.now);
             } else {
                 let plugin = self.state.id;
                 emits.push((frame, HookPath::Plugin { plugin, hops }));

@@ -11,6 +11,7 @@ use tracing::{debug, error, info, trace, warn};
 
 use crate::errands::Errand;
 use crate::events::now_ms;
+use crate::hops::{HOPS_MAX, TOO_MANY_HOPS, hops};
 use crate::http_client;
 use crate::log_gate::one_line;
 use crate::made_message::made;
@@ -46,10 +47,11 @@ impl Shared {
     /// Does `errand` now, or a little later if the engine is the caller.
     fn send_on(&self, errand: Errand) -> Result<(), HostError> {
         let broker: Arc<dyn Broker> = self.broker().ok_or_else(no_broker)?;
+        let hops = hops().saturating_add(1);
         if is_in_hook() {
-            return self.errands.add(errand);
+            return self.errands.add(errand, hops);
         }
-        errand.run(&*broker)
+        errand.run(&*broker, hops)
     }
 }
 
@@ -75,7 +77,8 @@ impl Host for PluginHandle {
     fn publish(&self, message: NewMessage) -> Result<(), HostError> {
         let shared = self.shared()?;
         let frame = self.granted(&shared, &message)?;
-        let path = HookPath::Plugin { plugin: self.state.id, hops: 1 };
+        let hops = self.one_more_hop(&shared, &message.topic)?;
+        let path = HookPath::Plugin { plugin: self.state.id, hops };
         shared.send_on(Errand::Publish(frame, path))
     }
 
@@ -153,6 +156,7 @@ impl Host for PluginHandle {
     fn publish_to(&self, client_id: &str, message: NewMessage) -> Result<(), HostError> {
         let shared = self.shared()?;
         let frame = self.granted(&shared, &message)?;
+        self.one_more_hop(&shared, &message.topic)?;
         shared.send_on(Errand::PublishTo(client_id.to_owned(), frame))
     }
 
@@ -161,6 +165,7 @@ impl Host for PluginHandle {
         self.may_subscribe()?;
         let wanted = from_api(subscription);
         check_request(&wanted).map_err(|fault| HostError::Invalid(fault.to_string()))?;
+        self.one_more_hop(&shared, &wanted.filter)?;
         shared.send_on(Errand::SubscribeFor(client_id.to_owned(), wanted))
     }
 
@@ -169,6 +174,7 @@ impl Host for PluginHandle {
         self.may_subscribe()?;
         SubscriptionFilter::new(filter)
             .map_err(|violation| HostError::Invalid(violation.what.to_owned()))?;
+        self.one_more_hop(&shared, filter)?;
         shared.send_on(Errand::UnsubscribeFor(client_id.to_owned(), filter.to_owned()))
     }
 
@@ -260,6 +266,19 @@ impl PluginHandle {
         }
         made(message, shared.message_bytes_max)
             .map_err(|fault| HostError::Invalid(fault.to_string()))
+    }
+
+    /// Through how many plugins what it asks for has come, this one included.
+    ///
+    /// # Errors
+    /// If these are too many: plugins that answer each other come to an end.
+    fn one_more_hop(&self, shared: &Shared, topic: &str) -> Result<u8, HostError> {
+        let hops = hops().saturating_add(1);
+        if hops > HOPS_MAX {
+            self.state.refuse_message(topic, TOO_MANY_HOPS, shared.now());
+            return Err(HostError::Invalid(TOO_MANY_HOPS.to_owned()));
+        }
+        Ok(hops)
     }
 
     fn may_subscribe(&self) -> Result<(), HostError> {

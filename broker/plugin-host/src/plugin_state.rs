@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pintle_mqtt::TopicName;
+use pintle_mqtt::{Timestamp, TopicName};
 use pintle_plugin_api::Hooks;
 use pintle_ports::PluginId;
 use tokio::sync::Notify;
+use tracing::warn;
 
 use crate::attributes::Attributes;
 use crate::commit_queue::CommitQueue;
@@ -36,6 +37,14 @@ pub(crate) struct PluginState {
     pub(crate) retained_grant: TopicSet,
     /// The hooks it has, once that is known.
     hooks: AtomicU64,
+    refused: RefusedMessages,
+}
+
+/// Messages that a plugin emitted and that go nowhere.
+#[derive(Debug, Default)]
+struct RefusedMessages {
+    count: AtomicU64,
+    warn_at_ms: AtomicU64,
 }
 
 /// What a plugin keeps through all its generations.
@@ -75,6 +84,7 @@ impl PluginState {
             generation: AtomicU64::new(1),
             decisions: DecisionCache::new(decisions_max),
             hooks: AtomicU64::new(UNKNOWN),
+            refused: RefusedMessages::default(),
         }
     }
 
@@ -91,6 +101,23 @@ impl PluginState {
     /// Whether a grant covers `topic`.
     pub(crate) fn may_publish(&self, topic: &str) -> bool {
         TopicName::new(topic).is_ok_and(|topic| self.publish_grant.matches(topic))
+    }
+
+    /// Counts a message of the plugin that is not routed.
+    #[cold]
+    pub(crate) fn refuse_message(&self, topic: &str, why: &'static str, now: Timestamp) {
+        let count = self.refused.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let warn_at = self.refused.warn_at_ms.load(Ordering::Relaxed);
+        if now.as_millis() >= warn_at {
+            let next = now.plus_secs(10).as_millis();
+            self.refused.warn_at_ms.store(next, Ordering::Relaxed);
+            let plugin = &*self.name;
+            warn!(plugin, topic, why, count, "A plugin's message was dropped.");
+        }
+    }
+
+    pub(crate) fn messages_refused(&self) -> u64 {
+        self.refused.count.load(Ordering::Relaxed)
     }
 
     /// Forgets every decision of the plugin that is cached.

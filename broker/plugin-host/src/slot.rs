@@ -1,6 +1,6 @@
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -30,7 +30,6 @@ pub(crate) struct Slot {
     pub(crate) on_error: ErrorPolicy,
     pub(crate) budgets: Budgets,
     pub(crate) events: EventQueue,
-    pub(crate) refused: RefusedMessages,
     /// What the last error was, if the plugin was asked at all.
     last_error: Mutex<Option<String>>,
     is_retired: AtomicBool,
@@ -48,13 +47,6 @@ pub(crate) struct SlotParts {
     pub(crate) budgets: Budgets,
     pub(crate) event_queue_max: usize,
     pub(crate) worker_share: Duration,
-}
-
-/// Messages that a plugin emitted and that go nowhere.
-#[derive(Debug, Default)]
-pub(crate) struct RefusedMessages {
-    count: AtomicU64,
-    warn_at_ms: AtomicU64,
 }
 
 /// Reads the clock once between two calls rather than twice around each, and not at all where
@@ -110,7 +102,6 @@ impl Slot {
             on_error: parts.on_error,
             budgets: parts.budgets,
             events: EventQueue::new(parts.event_queue_max),
-            refused: RefusedMessages::default(),
             last_error: Mutex::default(),
             is_retired: AtomicBool::new(false),
             share: WorkerShare::new(parts.worker_share),
@@ -296,19 +287,6 @@ impl Slot {
         warn!(plugin, hook = hook.name(), kind, count, error = %fault, "A plugin failed.");
     }
 
-    /// Counts a message of the plugin that is not routed.
-    #[cold]
-    pub(crate) fn refuse_message(&self, topic: &str, why: &'static str, now: Timestamp) {
-        let count = self.refused.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let warn_at = self.refused.warn_at_ms.load(Ordering::Relaxed);
-        if now.as_millis() >= warn_at {
-            let next = now.plus_secs(10).as_millis();
-            self.refused.warn_at_ms.store(next, Ordering::Relaxed);
-            let plugin = &*self.state.name;
-            warn!(plugin, topic, why, count, "A plugin's message was dropped.");
-        }
-    }
-
     pub(crate) fn stats(&self, now: Timestamp) -> PluginStats {
         let named = Hook::ALL.into_iter().filter(|hook| self.has(hook.flag()));
         PluginStats {
@@ -316,7 +294,7 @@ impl Slot {
             hooks: named.map(|hook| self.meter(hook).stats(hook, now)).collect(),
             last_error: self.last_error.lock().clone(),
             events_lost: self.events.lost_total(),
-            messages_refused: self.refused.count.load(Ordering::Relaxed),
+            messages_refused: self.state.messages_refused(),
             decisions_cached: self.state.decisions.len(),
             decisions_reused: self.state.decisions.hits(),
         }
@@ -334,7 +312,8 @@ pub struct PluginStats {
     pub last_error: Option<String>,
     /// Events that did not fit into its queue, or came while it failed.
     pub events_lost: u64,
-    /// Messages it emitted that were not granted or came through too many plugins.
+    /// Messages it made that were not granted, or became what is not, or came through too many
+    /// plugins.
     pub messages_refused: u64,
     /// Decisions that are kept for more than one topic or session.
     pub decisions_cached: usize,

@@ -13,6 +13,7 @@ use tracing::warn;
 use super::guest::Guest;
 use super::program::{Program, TickBudgets};
 use crate::fault::{Fault, caught};
+use crate::hops::{after_hops, hops};
 use crate::instance::{Abilities, CarriedState, Exchange, Instance, Reply, StoreAnswer, carried};
 use crate::per_thread::PerThread;
 use crate::service::{After, Service, ServiceBounds};
@@ -138,7 +139,11 @@ impl<G: Guest> GuestPlugin<G> {
         budget: u64,
         ask: impl FnOnce(&mut G) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.generation.load().beside.call(move |guest| judged::<G, _>(guest.within(budget, ask)))
+        let hops = hops();
+        self.generation
+            .load()
+            .beside
+            .call(move |guest| after_hops(hops, || judged::<G, _>(guest.within(budget, ask))))
     }
 }
 
