@@ -114,6 +114,7 @@ pub(super) fn usual_limits() -> PluginLimits {
 }
 
 fn read_main(top: &mut Section<'_>, folder: &Path) -> Option<ScriptSource> {
+    let build = top.text("build");
     let Some(written) = top.text("main") else {
         if top.origin_of("main") == Origin::Default {
             let what = "missing: name the script or component, as in main = \"celsius.lua\"";
@@ -125,9 +126,19 @@ fn read_main(top: &mut Section<'_>, folder: &Path) -> Option<ScriptSource> {
     let kind = ScriptKind::of(&main);
     let what = match kind {
         None => format!("{written:?}: expected a file that ends in .lua or .wasm"),
-        Some(_) if !main.is_file() => format!("there is no file {}", main.display()),
+        Some(_) if !main.is_file() => missing(&main, folder, build.as_deref()),
         Some(kind) => return Some(ScriptSource::of_folder(kind, main, folder.to_owned())),
     };
     top.problem("main", &top.origin_of("main"), what);
     None
+}
+
+fn missing(main: &Path, folder: &Path, build: Option<&str>) -> String {
+    let there_is_none = format!("there is no file {}", main.display());
+    match build {
+        Some(build) => {
+            format!("{there_is_none} yet. Build it in the folder {}: {build}", folder.display())
+        }
+        None => there_is_none,
+    }
 }

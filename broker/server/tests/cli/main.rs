@@ -9,6 +9,7 @@
 
 mod busy_port;
 mod check;
+mod components;
 mod config_show;
 mod embedding;
 mod examples;

@@ -175,6 +175,10 @@ fn errors_of_a_manifest_name_its_lines() {
     );
     let gone = of("main = \"gone.lua\"\n");
     assert!(gone.starts_with("celsius/plugin.toml:1: main: there is no file"), "{gone}");
+    let unbuilt = of("main = \"c.wasm\"\nbuild = \"make c\"\n");
+    assert!(unbuilt.starts_with("celsius/plugin.toml:1: main: there is no file"), "{unbuilt}");
+    assert!(unbuilt.contains("c.wasm yet. Build it in the folder "), "{unbuilt}");
+    assert!(unbuilt.ends_with("celsius: make c"), "{unbuilt}");
     let kind = of("main = \"main.py\"\n");
     assert!(kind.contains("expected a file that ends in .lua or .wasm"), "{kind}");
     let policy = of("main = \"main.lua\"\n[on_error]\npublish = \"ignore\"\n");
