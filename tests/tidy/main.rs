@@ -3,6 +3,7 @@
 
 mod architecture;
 mod arrows;
+mod components;
 mod sources;
 mod spec_ids;
 mod texts;
