@@ -83,6 +83,8 @@ pub struct Received {
     pub consumed: usize,
     /// What to do next.
     pub flow: Flow,
+    /// Whether there were acknowledgements and nothing else: they end work and make none.
+    pub only_acks: bool,
 }
 
 /// What the server is to do with a connection next.
@@ -131,6 +133,11 @@ pub(crate) enum Halt {
     Yield,
 }
 
+/// Packet types (2.1.2): PUBACK, PUBREC, PUBREL and PUBCOMP are in a row.
+const PUBLISH: u8 = 3;
+const PUBACK: u8 = 4;
+const PUBCOMP: u8 = 7;
+
 /// Subscriptions made and ended before others have their turn; each takes as long as ten or twenty
 /// messages. One packet is handled whole, however many it asks for.
 const TREE_CHANGES_MAX: u32 = 10;
@@ -157,7 +164,7 @@ impl Connection {
     pub fn receive(&mut self, worker: &mut Worker, bytes: &[u8]) -> Received {
         worker.begin_batch();
         if self.is_held_back(worker) {
-            return Received { consumed: 0, flow: Flow::Pause };
+            return Received { consumed: 0, flow: Flow::Pause, only_acks: false };
         }
         let mut consumed = 0;
         let halt = loop {
@@ -176,7 +183,7 @@ impl Connection {
             None => self.end_of_batch(worker),
             Some(halt) => self.halt(worker, halt),
         };
-        Received { consumed, flow }
+        Received { consumed, flow, only_acks: consumed > 0 && worker.only_acks }
     }
 
     /// Handles one packet, or one run of them; 0 if no whole packet is there.
@@ -199,8 +206,10 @@ impl Connection {
         } else {
             bytes
         };
-        match frame.first_byte >> 4 {
-            3 => self.publish(worker, &frame, bytes),
+        let packet_type = frame.first_byte >> 4;
+        worker.only_acks &= (PUBACK..=PUBCOMP).contains(&packet_type);
+        match packet_type {
+            PUBLISH => self.publish(worker, &frame, bytes),
             _ => match short_ack(frame.bytes) {
                 Some(kind) => self.short_acks(worker, kind, bytes),
                 None => {

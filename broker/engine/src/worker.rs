@@ -27,6 +27,8 @@ pub struct Worker {
     pub(crate) replies: Vec<u8>,
     /// Subscriptions that this batch has made and ended.
     pub(crate) tree_changes: u32,
+    /// Whether nothing but acknowledgements has come in this batch.
+    pub(crate) only_acks: bool,
     pub(crate) packet_log: bool,
 }
 
@@ -69,6 +71,7 @@ impl Worker {
             routes: RefCell::default(),
             replies: Vec::new(),
             tree_changes: 0,
+            only_acks: true,
             packet_log: false,
         };
         worker.begin_batch();
@@ -89,6 +92,7 @@ impl Worker {
     pub(crate) fn begin_batch(&mut self) {
         self.replies.clear();
         self.tree_changes = 0;
+        self.only_acks = true;
         let version = self.engine.version();
         if self.version != version {
             self.table = self.engine.table();

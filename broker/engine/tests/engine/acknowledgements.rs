@@ -36,6 +36,25 @@ fn many_short_acknowledgements_in_one_read_are_handled_at_once() {
 }
 
 #[test]
+fn acknowledgements_alone_are_told_from_what_makes_work() {
+    const PUBACK: [u8; 4] = [0x40, 2, 0, 7];
+    const PUBCOMP_WITH_REASON: [u8; 5] = [0x70, 3, 0, 7, 0];
+    const PINGREQ: [u8; 2] = [0xc0, 0];
+    let mut b = Scenario::new();
+    b.client("c").is_open();
+    let mut are_only_acks = |bytes: &[u8]| {
+        b.feed("c", bytes);
+        b.wire("c").only_acks
+    };
+
+    assert!(are_only_acks(&PUBACK));
+    assert!(are_only_acks(&[&PUBACK[..], &PUBCOMP_WITH_REASON].concat()));
+    assert!(!are_only_acks(&PINGREQ));
+    assert!(!are_only_acks(&[&PUBACK[..], &PINGREQ].concat()));
+    assert!(!are_only_acks(&PUBACK[..2]));
+}
+
+#[test]
 fn a_late_acknowledgement_is_of_no_harm() {
     let mut b = Scenario::new();
     b.client("s").acks(AckKind::PubAck, 7, ReasonCode::Success).gets(&[]).is_open();

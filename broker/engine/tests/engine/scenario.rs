@@ -40,6 +40,8 @@ pub(crate) struct Wire {
     pub(crate) flow: Flow,
     /// How often the engine has asked to let others go first.
     pub(crate) yields: usize,
+    /// Whether acknowledgements were all that came the last time.
+    pub(crate) only_acks: bool,
     pub(crate) next_id: u16,
     pub(crate) reads: bool,
     pub(crate) acknowledges: bool,
@@ -122,6 +124,7 @@ impl Scenario {
             kept: Vec::new(),
             flow: Flow::Read,
             yields: 0,
+            only_acks: false,
             next_id: 1,
             reads: true,
             acknowledges: true,
@@ -181,6 +184,7 @@ impl Scenario {
             let received = wire.connection.receive(worker, &wire.kept);
             wire.kept.drain(..received.consumed);
             wire.flow = received.flow;
+            wire.only_acks = received.only_acks;
             if wire.flow != Flow::Yield {
                 break;
             }

@@ -2,6 +2,7 @@ mod reading;
 
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,6 +35,8 @@ pub(super) struct ConnTask {
     phase: Phase,
     is_ended: bool,
     is_connected: bool,
+    /// Whether the engine was given acknowledgements and nothing else.
+    only_acks: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +96,7 @@ impl ConnTask {
             phase: Phase::Reading,
             is_ended: false,
             is_connected: false,
+            only_acks: false,
         })
     }
 
@@ -106,7 +110,8 @@ impl ConnTask {
             self.resume(desk, task);
         }
         let share = desk.share_of(self.place);
-        for _ in 0..share.reads {
+        let mut reads_left = share.reads;
+        for _ in 0..share.reads_with_acks {
             let life = match self.phase {
                 Phase::Reading => ready!(self.read(share.bytes, desk, task)),
                 Phase::Waiting => ready!(self.wait(desk, task)),
@@ -121,6 +126,10 @@ impl ConnTask {
             };
             if life == Life::Over {
                 return Poll::Ready(());
+            }
+            reads_left -= usize::from(!mem::take(&mut self.only_acks));
+            if reads_left == 0 {
+                break;
             }
         }
         if self.phase == Phase::Reading {

@@ -52,12 +52,15 @@ pub(super) struct Share {
     pub(super) bytes: usize,
     /// So many times.
     pub(super) reads: usize,
+    /// So many times in all, with those that bring acknowledgements only. They end work of others: if
+    /// they were held up behind those who publish, messages would pile up for who takes them in time.
+    pub(super) reads_with_acks: usize,
 }
 
 impl Share {
-    const ALONE: Self = Self { bytes: READ_BUFFER_BYTES, reads: 4 };
+    const ALONE: Self = Self { bytes: READ_BUFFER_BYTES, reads: 4, reads_with_acks: 4 };
     /// Others wait no longer for one that floods than for a handful of sends.
-    const IN_A_CROWD: Self = Self { bytes: 16 * 1024, reads: 1 };
+    const IN_A_CROWD: Self = Self { bytes: 16 * 1024, reads: 1, reads_with_acks: 16 };
 }
 
 /// In how many ticks the sweep comes to every connection: within 0.8 s.

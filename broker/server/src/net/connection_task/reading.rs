@@ -136,13 +136,14 @@ impl ConnTask {
     /// Gives the engine `bytes`; returns how many it is done with.
     fn receive(&mut self, bytes: &[u8], desk: &Desk) -> usize {
         let received = desk.with_worker(|worker| self.connection.receive(worker, bytes));
-        let Some(Received { consumed, flow }) = received else {
+        let Some(Received { consumed, flow, only_acks }) = received else {
             self.close(EndCause::ClosedByBroker, desk);
             return bytes.len();
         };
         if consumed > 0 && self.is_connected {
             self.conn.hear(desk.batch_time());
         }
+        self.only_acks = only_acks;
         self.follow(flow, desk);
         desk.count_read(consumed);
         consumed
