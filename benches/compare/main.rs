@@ -175,10 +175,10 @@ fn run(
             Neighbours::wait_for_quiet(BUSY_MAX, PATIENCE);
         }
         let running = contender.start(folder)?;
-        let ours: Vec<u32> = running.endpoint.pid.into_iter().collect();
-        let before = Neighbours::without(&ours);
+        let broker = running.endpoint.pid;
+        let before = Neighbours::without(broker);
         let outcome = scenario.run(binary, &running.endpoint, arguments.seconds)?;
-        let busy = Neighbours::without(&ours).busy_since(&before);
+        let busy = Neighbours::without(broker).busy_since(&before);
         if quietest.as_ref().is_none_or(|(least, _)| busy < *least) {
             quietest = Some((busy, outcome));
         }
