@@ -74,7 +74,8 @@ if [ "${1:-}" = --fetch ]; then
 fi
 
 targets=${CARGO_TARGET_DIR:-$root/target/components}
-all=("$here"/*/ "$root/plugins/acl-file/component/" "$root/tests/contract/component/")
+all=("$here"/*/ "$root/plugins/acl-file/component/" "$root/tests/contract/component/"
+  "$root/benches/component/")
 folders=("$@")
 [ $# -gt 0 ] || folders=("${all[@]}")
 for folder in "${folders[@]}"; do
