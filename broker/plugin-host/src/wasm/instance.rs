@@ -229,9 +229,10 @@ impl Guest for WasmGuest {
     fn authorize(&mut self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
         let acl = self.exports.acl.as_ref().ok_or_else(no_hook)?;
         let decision = about(of_action(client, action), || {
-            acl.call_authorize(&mut self.store, convert::action(action))
+            let decision = acl.call_authorize(&mut self.store, convert::action(action));
+            decision.map(from_guest::decision)
         });
-        Ok(from_guest::decision(self.checked(decision)?))
+        self.checked(decision)
     }
 
     fn explain(
@@ -258,12 +259,18 @@ impl Guest for WasmGuest {
         let payload = convert::inline(message, self.about.payload);
         let origin = convert::origin(origin);
         let verdict = about(Subject { client, message: Some(message) }, || {
-            publish.call_on_publish(&mut self.store, origin, client.is_some(), header, payload)
+            let store = &mut self.store;
+            match publish.call_on_publish(store, origin, client.is_some(), header, payload) {
+                Ok(publish::Verdict { outcome: publish::Outcome::Pass, emit })
+                    if emit.is_empty() =>
+                {
+                    Ok(None)
+                }
+                Ok(verdict) => Ok(Some(Box::new(from_guest::publish_verdict(verdict)))),
+                Err(error) => Err(error),
+            }
         });
-        Ok(match self.checked(verdict)? {
-            publish::Verdict { outcome: publish::Outcome::Pass, emit } if emit.is_empty() => None,
-            verdict => Some(Box::new(from_guest::publish_verdict(verdict))),
-        })
+        self.checked(verdict)
     }
 
     fn on_subscribe(
