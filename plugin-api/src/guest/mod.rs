@@ -16,7 +16,7 @@ mod values;
 
 use std::marker::PhantomData;
 use std::panic::PanicHookInfo;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::{AuthExchange, Plugin};
 
@@ -26,8 +26,8 @@ type Exchanges = Vec<(u64, Box<dyn AuthExchange>)>;
 /// The plugin of an instance of a component, and what is kept for it.
 pub struct Guest<P> {
     plugin: P,
-    /// Whether its hooks are handed payloads.
-    wants_payload: bool,
+    /// Whether its hooks are handed payloads; the settings may have a say in it.
+    wants_payload: OnceLock<bool>,
     /// Exchanges of enhanced authentication that are under way, by the broker's number.
     exchanges: Mutex<Exchanges>,
 }
@@ -36,8 +36,7 @@ impl<P: Plugin + Default> Guest<P> {
     /// A plugin without settings.
     pub fn new() -> Self {
         std::panic::set_hook(Box::new(log_panic));
-        let plugin = P::default();
-        let wants_payload = plugin.about().payload;
+        let (plugin, wants_payload) = (P::default(), OnceLock::new());
         Self { plugin, wants_payload, exchanges: Mutex::default() }
     }
 }
@@ -45,6 +44,13 @@ impl<P: Plugin + Default> Guest<P> {
 impl<P: Plugin + Default> Default for Guest<P> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<P: Plugin> Guest<P> {
+    /// Asked in hooks, which come after the settings.
+    fn wants_payload(&self) -> bool {
+        *self.wants_payload.get_or_init(|| self.plugin.about().payload)
     }
 }
 

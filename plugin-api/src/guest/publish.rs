@@ -25,7 +25,7 @@ impl<E: Exported> publish::Guest for Component<E> {
         };
         let client = has_client.then(CallingClient::default);
         let client = client.as_ref().map(|client| -> &dyn Client { client });
-        let payload = payload_of(payload, guest.wants_payload);
+        let payload = payload_of(payload, guest.wants_payload());
         with_message(&header, &payload, |message| guest.plugin.on_publish(origin, client, message))
             .into()
     }
@@ -67,7 +67,7 @@ impl<E: Exported> deliver::Guest for Component<E> {
 
     fn on_deliver(cohort: String, header: Header, payload: Option<Vec<u8>>) -> deliver::Verdict {
         let guest = E::guest();
-        let payload = payload_of(payload, guest.wants_payload);
+        let payload = payload_of(payload, guest.wants_payload());
         let verdict =
             with_message(&header, &payload, |message| guest.plugin.on_deliver(&cohort, message));
         match verdict {
