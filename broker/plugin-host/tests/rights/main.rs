@@ -7,6 +7,10 @@
     clippy::unreachable,
     reason = "a test that cannot go on is to say so"
 )]
+#![allow(
+    clippy::wrong_self_convention,
+    reason = "a scenario reads as a story: `b.client(..).is_lost()` is what happens to the client"
+)]
 
 mod any_chain;
 mod story;
