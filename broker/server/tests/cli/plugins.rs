@@ -1,8 +1,10 @@
 use crate::harness::Place;
 
 /// A script that is broken in its third line.
+#[cfg(feature = "lua")]
 const BROKEN: &str = "local P = {}\n\nfunction P.on_publish(\n\nreturn P\n";
 
+#[cfg(feature = "lua")]
 fn lua_place(kind: &str) -> Place {
     let place = Place::new();
     place.pintle(&["plugin", "new", "mine", "--lang", "lua", "--hooks", kind]).succeeds();
