@@ -2,9 +2,9 @@
 //! baseline. Nothing is timed, so a busy machine tells the same as a quiet one.
 //!
 //! ```text
-//! cargo run -p pintle-benches --release --bin instructions -- check
-//! cargo run -p pintle-benches --release --bin instructions -- check route
-//! cargo run -p pintle-benches --release --bin instructions -- update
+//! cargo run -p pintle-benches --release --bin instructions --no-default-features -- check
+//! cargo run -p pintle-benches --release --bin instructions --no-default-features -- check route
+//! cargo run -p pintle-benches --release --bin instructions --no-default-features -- update
 //! ```
 //!
 //! `check` ends with 1 if a case takes over a tenth more instructions than the baseline says, and
