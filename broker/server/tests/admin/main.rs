@@ -15,6 +15,7 @@ mod commands;
 mod configuration;
 mod doors;
 mod figures;
+#[cfg_attr(not(feature = "lua"), allow(dead_code, reason = "scripts' tests follow a log"))]
 mod http;
 mod load;
 #[cfg(feature = "lua")]
