@@ -2,7 +2,6 @@ mod reading;
 
 use std::future::Future;
 use std::io;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +18,7 @@ use super::codec::Codec;
 use super::connection::{Conn, Writer};
 use super::desk::{Desk, at_desk};
 use super::listener::Arrival;
+use super::share::Brought;
 use super::signals::{Raised, Signal};
 
 /// The one task of a Network Connection, on the worker that owns it.
@@ -35,8 +35,7 @@ pub(super) struct ConnTask {
     phase: Phase,
     is_ended: bool,
     is_connected: bool,
-    /// Whether the engine was given acknowledgements and nothing else.
-    only_acks: bool,
+    brought: Brought,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +95,7 @@ impl ConnTask {
             phase: Phase::Reading,
             is_ended: false,
             is_connected: false,
-            only_acks: false,
+            brought: Brought::Others,
         })
     }
 
@@ -113,7 +112,7 @@ impl ConnTask {
         let mut reads_left = share.reads;
         for _ in 0..share.reads_with_acks {
             let life = match self.phase {
-                Phase::Reading => ready!(self.read(share.bytes, desk, task)),
+                Phase::Reading => ready!(self.read(share.bytes_after(self.brought), desk, task)),
                 Phase::Waiting => ready!(self.wait(desk, task)),
                 Phase::Paused => return Poll::Pending,
                 Phase::Yielding => {
@@ -127,7 +126,11 @@ impl ConnTask {
             if life == Life::Over {
                 return Poll::Ready(());
             }
-            reads_left -= usize::from(!mem::take(&mut self.only_acks));
+            if self.brought == Brought::OnlyAcks {
+                self.brought = Brought::Others;
+            } else {
+                reads_left -= 1;
+            }
             if reads_left == 0 {
                 break;
             }
@@ -136,7 +139,7 @@ impl ConnTask {
             // Only who has more to read comes again; an error shows itself there.
             let _ = ready!(self.conn.poll_readable(task));
         }
-        desk.go_on_later(task);
+        desk.go_on_later(share.bytes_after(self.brought), task);
         Poll::Pending
     }
 

@@ -8,6 +8,7 @@ use pintle_engine::Worker;
 
 use super::clock::{Clock, CoarseTime};
 use super::connection::{Conn, Writer};
+use super::share::Share;
 use super::signals::Signal;
 use super::spare_buffers::SpareBuffers;
 
@@ -24,6 +25,8 @@ pub(super) struct Desk {
     feeder: RefCell<Option<Waker>>,
     /// Tasks that have had their share of this turn and have more to read.
     unsated: RefCell<Vec<Waker>>,
+    /// What the greediest of them reads at once.
+    unsated_bytes: Cell<usize>,
     last_reader: Cell<usize>,
     /// When it was another connection that read than the one before.
     crowded_at: Cell<CoarseTime>,
@@ -44,24 +47,6 @@ const UNSENT_BYTES_MAX: usize = 256 * 1024;
 
 /// How long a worker counts as crowded after two of its connections have read in turn.
 const CROWDED_MILLIS: u32 = 100;
-
-/// What a connection may read in one turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Share {
-    /// Bytes at once.
-    pub(super) bytes: usize,
-    /// So many times.
-    pub(super) reads: usize,
-    /// So many times in all, with those that bring acknowledgements only. They end work of others: if
-    /// they were held up behind those who publish, messages would pile up for who takes them in time.
-    pub(super) reads_with_acks: usize,
-}
-
-impl Share {
-    const ALONE: Self = Self { bytes: READ_BUFFER_BYTES, reads: 4, reads_with_acks: 4 };
-    /// Others wait no longer for one that floods than for a handful of sends.
-    const IN_A_CROWD: Self = Self { bytes: 16 * 1024, reads: 1, reads_with_acks: 16 };
-}
 
 /// In how many ticks the sweep comes to every connection: within 0.8 s.
 const SWEEP_TICKS: usize = 8;
@@ -122,6 +107,7 @@ impl Desk {
             pump: RefCell::new(None),
             feeder: RefCell::new(None),
             unsated: RefCell::new(Vec::new()),
+            unsated_bytes: Cell::new(0),
             last_reader: Cell::new(usize::MAX),
             crowded_at: Cell::new(CoarseTime(0)),
             connections: RefCell::new(Vec::new()),
@@ -240,7 +226,7 @@ impl Desk {
         if self.last_reader.replace(place) != place {
             self.crowded_at.set(now);
         }
-        if self.is_crowded() { Share::IN_A_CROWD } else { Share::ALONE }
+        Share::among(self.is_crowded())
     }
 
     /// Whether several connections of this worker have something to say.
@@ -248,8 +234,9 @@ impl Desk {
         self.batch_time().millis_since(self.crowded_at.get()) < CROWDED_MILLIS
     }
 
-    /// Has the task go on reading once the others have had their turn.
-    pub(super) fn go_on_later(&self, task: &Context<'_>) {
+    /// Has the task, which reads `bytes` at once, go on once the others have had their turn.
+    pub(super) fn go_on_later(&self, bytes: usize, task: &Context<'_>) {
+        self.unsated_bytes.set(self.unsated_bytes.get().max(bytes));
         let mut unsated = self.unsated.borrow_mut();
         let was_empty = unsated.is_empty();
         unsated.push(task.waker().clone());
@@ -261,9 +248,15 @@ impl Desk {
 
     /// Lets those go on who had more to read.
     pub(super) fn wake_unsated(&self) {
+        self.unsated_bytes.set(0);
         let mut unsated = self.unsated.take();
         unsated.drain(..).for_each(Waker::wake);
         self.unsated.replace(unsated);
+    }
+
+    /// How much those who have more to read may read at once.
+    pub(super) fn unsated_bytes(&self) -> usize {
+        self.unsated_bytes.get()
     }
 
     /// Ready once somebody has more to read than it was to; the task that asks is the feeder.
@@ -313,7 +306,7 @@ mod tests {
         desk.share_of(1);
         desk.batch_time.set(CoarseTime(1_000 + CROWDED_MILLIS));
 
-        assert_eq!(desk.share_of(1), Share::ALONE);
+        assert_eq!(desk.share_of(1), Share::among(false));
         assert!(!desk.is_crowded());
     }
 
@@ -325,8 +318,8 @@ mod tests {
         desk.share_of(2);
         desk.batch_time.set(CoarseTime(1_000 + CROWDED_MILLIS - 1));
 
-        assert_eq!(desk.share_of(2), Share::IN_A_CROWD);
-        assert_eq!(desk.share_of(1), Share::IN_A_CROWD);
+        assert_eq!(desk.share_of(2), Share::among(true));
+        assert_eq!(desk.share_of(1), Share::among(true));
     }
 
     #[test]
@@ -335,10 +328,13 @@ mod tests {
         let task = Context::from_waker(Waker::noop());
         assert_eq!(desk.poll_unsated(&task), Poll::Pending);
 
-        desk.go_on_later(&task);
+        desk.go_on_later(100, &task);
+        desk.go_on_later(50, &task);
 
         assert_eq!(desk.poll_unsated(&task), Poll::Ready(()));
+        assert_eq!(desk.unsated_bytes(), 100);
         desk.wake_unsated();
         assert_eq!(desk.poll_unsated(&task), Poll::Pending);
+        assert_eq!(desk.unsated_bytes(), 0);
     }
 }

@@ -15,6 +15,7 @@ mod listener;
 mod nap;
 mod origin;
 mod outgoing;
+mod share;
 mod signals;
 mod spare_buffers;
 mod throttle;

@@ -9,6 +9,7 @@ use tracing::debug;
 use super::{ConnTask, Life};
 use crate::net::codec::CodecState;
 use crate::net::desk::{Desk, READ_BUFFER_BYTES, recycle, spare_buffer};
+use crate::net::share::Brought;
 
 /// From which length a packet is read into an allocation of its own.
 const LONG_PACKET_BYTES: usize = READ_BUFFER_BYTES / 2;
@@ -143,7 +144,7 @@ impl ConnTask {
         if consumed > 0 && self.is_connected {
             self.conn.hear(desk.batch_time());
         }
-        self.only_acks = only_acks;
+        self.brought = Brought::by(packet_len(bytes), only_acks);
         self.follow(flow, desk);
         desk.count_read(consumed);
         consumed

@@ -73,17 +73,25 @@ fn what_yields_to_others_is_handled_to_its_end() {
 
 #[test]
 fn one_that_floods_and_those_that_do_not_are_all_heard() {
-    const FLOOD: u32 = 100_000;
+    flood_beside_others(&[&[b'x'; 64]], 100_000);
+}
+
+#[test]
+fn one_that_floods_with_packets_of_any_size_and_those_that_do_not_are_all_heard() {
+    flood_beside_others(&[&[b'x'; 4096], &[b'x'; 64], &[b'x'; 1024], &[], &[b'x'; 40_000]], 8_000);
+}
+
+fn flood_beside_others(payloads: &[&[u8]], count: usize) {
     let broker = TestBroker::open();
     let mut flooder = broker.client("flooder");
     let mut drain = broker.client("drain");
     drain.subscribe("done", 0);
     let mut modest = broker.client("modest");
     modest.subscribe("m", 0);
+    let payloads = payloads.iter().cycle().take(100);
+    let packets: Vec<u8> = payloads.flat_map(|payload| publish_packet("flood", payload)).collect();
     let flood = std::thread::spawn(move || {
-        let packets: Vec<u8> =
-            (0..100).flat_map(|_| publish_packet("flood", &[b'x'; 64])).collect();
-        for _ in 0..FLOOD / 100 {
+        for _ in 0..count / 100 {
             flooder.send(&packets);
         }
         flooder.send(&publish_packet("done", b"all"));
