@@ -11,6 +11,7 @@ use pintle_plugin_api::{
 use super::failure::fault_of;
 use super::message_table::{changed_subscription, read_patch, read_qos, user_properties};
 use crate::fault::{ErrorKind, Fault};
+use crate::guests::{FILTER_BYTES_MAX, RULES_MAX};
 
 /// What a hook returned: a short form, or a table that names its verdict.
 enum Said {
@@ -22,10 +23,6 @@ enum Said {
 }
 
 const NOT_AUTHORIZED: u8 = 0x87;
-/// Rules that a client may be given.
-const RULES_MAX: usize = 10_000;
-/// A level `%u` of it still grows by the user name.
-const FILTER_BYTES_MAX: usize = 4 << 10;
 
 fn said(hook: &str, value: Value) -> Result<Said, Fault> {
     Ok(match value {

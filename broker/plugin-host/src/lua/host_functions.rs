@@ -12,6 +12,7 @@ use super::encodings::to_lua;
 use super::failure::complaint;
 use super::message_table::{changed_subscription, read_message, text_pairs};
 use super::sandbox::Call;
+use crate::guests::RANDOM_BYTES_MAX;
 use crate::log_rate::{LEFT_OUT, LogRate};
 use crate::ticker::ticks;
 use crate::topic_set::TopicSet;
@@ -234,9 +235,8 @@ fn add_clients(lua: &Lua, ground: &Ground, broker: &Table) -> Result<()> {
         lua.create_table_from(stats.into_iter().map(|(name, value)| (name, value as f64)))
     })?;
     add_function(lua, ground, broker, "random", |lua, ground, length: usize| {
-        const BYTES_MAX: usize = 64 << 10;
-        if length > BYTES_MAX {
-            return complaint(lua, format!("at most {BYTES_MAX} random bytes at once"));
+        if length > RANDOM_BYTES_MAX {
+            return complaint(lua, format!("at most {RANDOM_BYTES_MAX} random bytes at once"));
         }
         let mut bytes = vec![0; length];
         done(lua, ground.host.random(&mut bytes))?;

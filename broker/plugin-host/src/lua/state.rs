@@ -27,7 +27,7 @@ use super::storage::{ScanCall, StoreCall};
 use super::texts::Texts;
 use super::{crypto, encodings, host_functions, json};
 use crate::fault::{ErrorKind, Fault};
-use crate::guests::{Guest, Program};
+use crate::guests::{EXCHANGES_MAX, Guest, Program};
 use crate::instance::{Abilities, StoreAnswer};
 use crate::ticker::ticks;
 
@@ -45,9 +45,6 @@ pub(super) struct LuaState {
     /// The last part of the path of the script.
     file: String,
 }
-
-/// Exchanges that one instance holds; clients beyond it are refused.
-const EXCHANGES_MAX: usize = 1024;
 
 fn no_hook<T>() -> Result<T, Fault> {
     Err(Fault::invalid("the script has no such hook"))

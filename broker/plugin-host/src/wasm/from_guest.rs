@@ -14,11 +14,7 @@ use super::bindings::exports::pintle::plugin::{
 };
 use super::bindings::pintle::plugin::{storage_types, types};
 use crate::fault::{ErrorKind, Fault};
-
-/// Rules that a client may be given.
-const RULES_MAX: usize = 10_000;
-/// A level `%u` of it still grows by the user name.
-const FILTER_BYTES_MAX: usize = 4 << 10;
+use crate::guests::{FILTER_BYTES_MAX, RULES_MAX};
 
 const fn qos(qos: types::Qos) -> QoS {
     match qos {

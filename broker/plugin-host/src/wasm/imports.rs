@@ -14,12 +14,11 @@ use super::convert::{host_error, http_error, protocol, transport};
 use super::from_guest::{new_message, subscription};
 use super::store_data::StoreData;
 use super::subject::{of_client, of_message};
+use crate::guests::RANDOM_BYTES_MAX;
 use crate::log_rate::LEFT_OUT;
 use crate::ticker::ticks;
 
 type Answer<T> = Result<std::result::Result<T, types::HostError>>;
-
-const RANDOM_BYTES_MAX: u32 = 64 << 10;
 
 impl types::Host for StoreData {}
 impl storage_types::Host for StoreData {}
@@ -309,11 +308,12 @@ impl clock::Host for StoreData {
 impl random::Host for StoreData {
     fn bytes(&mut self, len: u32) -> Answer<Vec<u8>> {
         StoreData::count(self)?;
+        let len = len as usize;
         if len > RANDOM_BYTES_MAX {
             let what = format!("at most {RANDOM_BYTES_MAX} random bytes at once");
             return Ok(Err(types::HostError::Invalid(what)));
         }
-        let mut bytes = vec![0; len as usize];
+        let mut bytes = vec![0; len];
         Ok(self.program.host.random(&mut bytes).map(|()| bytes).map_err(host_error))
     }
 }

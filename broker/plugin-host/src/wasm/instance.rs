@@ -18,7 +18,7 @@ use super::store_data::StoreData;
 use super::subject::{Subject, about};
 use super::{about as description, convert, from_guest};
 use crate::fault::{ErrorKind, Fault};
-use crate::guests::{Guest, Program};
+use crate::guests::{EXCHANGES_MAX, Guest, Program};
 use crate::instance::{Abilities, StoreAnswer};
 
 /// One instance of a component, on one thread.
@@ -45,9 +45,6 @@ struct Exports {
     store: Option<store::Guest>,
     commits: Option<commits::Guest>,
 }
-
-/// Exchanges that one instance holds; clients beyond it are refused.
-const EXCHANGES_MAX: usize = 1024;
 
 fn no_hook() -> Fault {
     Fault::invalid("the component has no such hook")
