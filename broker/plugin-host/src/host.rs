@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -186,7 +186,7 @@ impl PluginHost {
             known.or_else(free).ok_or(LoadError::TooMany { count: usize::from(u16::MAX) + 1 })?;
         let state = self.state_of(&spec.name);
         let slot = Arc::new(slot_of(&self.shared, id, &spec, state)?);
-        check_cases(&spec)?;
+        check_cases(&spec, self.shared.data_dir())?;
         let name = spec.name.clone();
         self.change(|roster| {
             match roster.entry_mut(&name) {
@@ -389,8 +389,8 @@ impl Drop for PluginHost {
 }
 
 /// Holds its own cases against a plugin that nothing leads to yet.
-fn check_cases(spec: &PluginSpec) -> Result<(), LoadError> {
-    match first_failure(spec) {
+fn check_cases(spec: &PluginSpec, data_dir: Option<&Path>) -> Result<(), LoadError> {
+    match first_failure(spec, data_dir) {
         None => Ok(()),
         Some(result) => Err(LoadError::Case {
             plugin: spec.name.clone(),

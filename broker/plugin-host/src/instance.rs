@@ -1,3 +1,5 @@
+#[cfg(feature = "wasm")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pintle_plugin_api::{
@@ -53,6 +55,9 @@ pub(crate) struct Stage {
     pub(crate) with_password: bool,
     /// What the generation before said.
     pub(crate) state: Option<CarriedState>,
+    /// Below it compiled code is kept, if it is known.
+    #[cfg(feature = "wasm")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// What it may ask for. Checks grants itself; refuses what cannot be done while the plugin is
     /// still on stage.
     pub(crate) host: Arc<dyn Host>,

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use pintle_plugin_api::Host;
@@ -112,7 +113,8 @@ pub(crate) fn slot_of(
     let decisions_max = shared.decisions_max;
     let state = Arc::new(PluginState::new(id, &spec.name, rights, kept, decisions_max));
     let host = Arc::new(PluginHandle::new(shared, &state));
-    let instance = instance_on(spec, &state.name, host, carried)?;
+    let data_dir = shared.data_dir();
+    let instance = instance_on(spec, &state.name, Surroundings { host, state: carried, data_dir })?;
     let slot = Slot::new(SlotParts {
         state,
         kind: spec.code.kind(),
@@ -127,15 +129,23 @@ pub(crate) fn slot_of(
     Ok(slot)
 }
 
-/// An instance of the plugin that is offered `host`.
+/// What a new instance finds.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) host: Arc<dyn Host>,
+    /// What the generation before said.
+    pub(crate) state: Option<CarriedState>,
+    /// Below it compiled code is kept, if it is known.
+    pub(crate) data_dir: Option<&'a Path>,
+}
+
+/// An instance of the plugin.
 ///
 /// # Errors
 /// What is wrong with its code or settings.
 pub(crate) fn instance_on(
     spec: &PluginSpec,
     name: &Arc<str>,
-    host: Arc<dyn Host>,
-    state: Option<CarriedState>,
+    around: Surroundings<'_>,
 ) -> Result<Box<dyn Instance>, LoadError> {
     let settings = |error| LoadError::Settings { plugin: spec.name.clone(), error };
     let fault =
@@ -144,22 +154,18 @@ pub(crate) fn instance_on(
         Code::Native(plugin) => {
             let native = Native::new(Arc::clone(plugin)).map_err(fault)?;
             native.configure(&spec.settings).map_err(settings)?;
-            if let Some(state) = &state {
+            if let Some(state) = &around.state {
                 native.import_state(state).map_err(settings)?;
             }
             Ok(Box::new(native))
         }
         #[cfg(feature = "lua")]
-        Code::Lua(script) => {
-            crate::lua::stage(stage(spec, name, script, host, state)).map_err(fault)
-        }
+        Code::Lua(script) => crate::lua::stage(stage(spec, name, script, around)).map_err(fault),
         #[cfg(feature = "wasm")]
-        Code::Wasm(script) => {
-            crate::wasm::stage(stage(spec, name, script, host, state)).map_err(fault)
-        }
+        Code::Wasm(script) => crate::wasm::stage(stage(spec, name, script, around)).map_err(fault),
         #[cfg(not(all(feature = "lua", feature = "wasm")))]
         code => {
-            let _ = (name, host, state);
+            let _ = (name, around.host, around.data_dir);
             let what =
                 format!("this pintle was built without plugins of the kind `{}`", code.kind());
             Err(fault(Fault::invalid(what)))
@@ -168,13 +174,7 @@ pub(crate) fn instance_on(
 }
 
 #[cfg(any(feature = "lua", feature = "wasm"))]
-fn stage(
-    spec: &PluginSpec,
-    name: &Arc<str>,
-    script: &Script,
-    host: Arc<dyn Host>,
-    state: Option<CarriedState>,
-) -> Stage {
+fn stage(spec: &PluginSpec, name: &Arc<str>, script: &Script, around: Surroundings<'_>) -> Stage {
     Stage {
         name: Arc::clone(name),
         script: script.clone(),
@@ -182,8 +182,10 @@ fn stage(
         budgets: spec.budgets,
         limits: spec.limits,
         with_password: spec.grants.credentials,
-        host,
-        state,
+        #[cfg(feature = "wasm")]
+        data_dir: around.data_dir.map(Path::to_owned),
+        host: around.host,
+        state: around.state,
     }
 }
 

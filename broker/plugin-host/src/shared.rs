@@ -159,6 +159,11 @@ impl Shared {
         }
     }
 
+    /// Where what outlives the broker is written, if anywhere.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
     /// The time, for hooks that are not told it.
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::default().plus(self.began.elapsed())

@@ -232,7 +232,8 @@ pub struct ChainSpec {
     pub publish_queue_max: usize,
     /// Largest message a plugin may make, in bytes as encoded; 16 MiB.
     pub message_bytes_max: usize,
-    /// Where what plugins keep with `persist = true` is written; `None` keeps it in memory alone.
+    /// Where what plugins keep with `persist = true` is written, and compiled components in a folder
+    /// `compiled`; `None` keeps the former in memory alone, and the latter not at all.
     pub data_dir: Option<PathBuf>,
 }
 

@@ -65,7 +65,7 @@ fn bench(spec: &PluginSpec, hook: Hook, cases: &[(&CaseFile, &Case)]) -> Option<
 
 /// The plugin of a case that does not fail.
 fn ready<'a>(spec: &PluginSpec, file: &CaseFile, case: &'a Case) -> Option<Player<'a>> {
-    let player = Player::new(spec, file, case).ok()?;
+    let player = Player::new(spec, file, case, None).ok()?;
     let is_fine = player.before(case) && player.ask(&case.step).is_ok();
     is_fine.then_some(player)
 }

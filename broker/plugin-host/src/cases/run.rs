@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use super::step::{Ask, Step, with_message};
 use crate::code::Code;
 use crate::fault::{ErrorKind, Fault};
 use crate::instance::{Instance, Reply};
-use crate::load::instance_on;
+use crate::load::{Surroundings, instance_on};
 use crate::refusal_code::Carrier;
 use crate::spec::PluginSpec;
 use crate::topic_set::TopicSet;
@@ -59,13 +59,14 @@ impl fmt::Display for CaseResult {
 /// own. A plugin linked in has one instance only, and is given the settings of each case in turn.
 pub fn run_cases(spec: &PluginSpec, cases: &[CaseFile]) -> Vec<CaseResult> {
     let unbounded = Bound { until: None, failures_max: usize::MAX };
-    each(spec, cases, unbounded)
+    each(spec, cases, unbounded, None)
 }
 
-/// The first case that fails, if one does. All together may take as long as loading.
-pub(crate) fn first_failure(spec: &PluginSpec) -> Option<CaseResult> {
+/// The first case that fails, if one does. All together may take as long as loading. Compiled code
+/// is kept below `data_dir`.
+pub(crate) fn first_failure(spec: &PluginSpec, data_dir: Option<&Path>) -> Option<CaseResult> {
     let until = Instant::now().checked_add(spec.limits.load);
-    let results = each(spec, &spec.cases, Bound { until, failures_max: 1 });
+    let results = each(spec, &spec.cases, Bound { until, failures_max: 1 }, data_dir);
     results.into_iter().find(|result| !result.is_passed())
 }
 
@@ -82,7 +83,12 @@ impl Bound {
     }
 }
 
-fn each(spec: &PluginSpec, files: &[CaseFile], bound: Bound) -> Vec<CaseResult> {
+fn each(
+    spec: &PluginSpec,
+    files: &[CaseFile],
+    bound: Bound,
+    data_dir: Option<&Path>,
+) -> Vec<CaseResult> {
     beside(|| {
         let mut results: Vec<CaseResult> = Vec::new();
         let cases = files.iter().flat_map(|file| file.cases.iter().map(move |case| (file, case)));
@@ -91,7 +97,8 @@ fn each(spec: &PluginSpec, files: &[CaseFile], bound: Bound) -> Vec<CaseResult> 
             if failed >= bound.failures_max {
                 break;
             }
-            results.push(run(spec, file, case, bound));
+            let player = Player::new(spec, file, case, data_dir);
+            results.push(run(player, file, case, bound));
         }
         results
     })
@@ -103,8 +110,13 @@ pub(super) fn beside<T: Send + Default>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap_or_default())
 }
 
-fn run(spec: &PluginSpec, file: &CaseFile, case: &Case, bound: Bound) -> CaseResult {
-    let (failures, log) = match Player::new(spec, file, case) {
+fn run(
+    player: Result<Player<'_>, String>,
+    file: &CaseFile,
+    case: &Case,
+    bound: Bound,
+) -> CaseResult {
+    let (failures, log) = match player {
         Ok(player) => player.play(case, bound),
         // A mistake in a `config` of its own.
         Err(why) if case.expect.wants_error() && !case.world.config.is_empty() => {
@@ -127,7 +139,12 @@ pub(super) struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(spec: &PluginSpec, file: &CaseFile, case: &'a Case) -> Result<Self, String> {
+    pub(super) fn new(
+        spec: &PluginSpec,
+        file: &CaseFile,
+        case: &'a Case,
+        data_dir: Option<&Path>,
+    ) -> Result<Self, String> {
         let mut spec = spec.clone();
         if let Some(written_for) = &file.written_for {
             spec.settings = written_for.settings.clone();
@@ -142,8 +159,9 @@ impl<'a> Player<'a> {
         let topics = topics.map_err(|(filter, why)| format!("topics: `{filter}`: {why}"))?;
         let host = Arc::new(CaseHost::new(&spec.grants, &case.world)?);
         let name = Arc::from(spec.name.as_str());
-        let instance = instance_on(&spec, &name, Arc::clone(&host) as Arc<dyn Host>, None)
-            .map_err(|error| error.to_string())?;
+        let around =
+            Surroundings { host: Arc::clone(&host) as Arc<dyn Host>, state: None, data_dir };
+        let instance = instance_on(&spec, &name, around).map_err(|error| error.to_string())?;
         let sees_passwords = spec.grants.credentials || matches!(spec.code, Code::Native(_));
         let too_long = format!("its cases take longer than {:?} together", spec.limits.load);
         Ok(Self { case, host, instance, topics, sees_passwords, too_long })

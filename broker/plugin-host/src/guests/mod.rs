@@ -6,6 +6,8 @@ mod guest;
 mod guest_plugin;
 mod program;
 
+#[cfg(feature = "wasm")]
+pub(crate) use bounds::COMPILED_BYTES_MAX;
 pub(crate) use bounds::{EXCHANGES_MAX, FILTER_BYTES_MAX, RANDOM_BYTES_MAX, RULES_MAX};
 pub(crate) use guest::Guest;
 pub(crate) use guest_plugin::GuestPlugin;

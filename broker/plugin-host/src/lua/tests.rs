@@ -186,6 +186,8 @@ fn on_stage(host: &Arc<Notebook>, source: &str) -> Stage {
         },
         with_password: true,
         state: None,
+        #[cfg(feature = "wasm")]
+        data_dir: None,
         host: Arc::clone(host) as _,
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::InstancePre;
 
 use super::bindings::exports::pintle::plugin::{
     acl, auth, commits, control, deliver, enhanced_auth, events, lifecycle, publish, state, store,
@@ -37,8 +37,8 @@ pub(super) struct Indices {
 }
 
 impl ComponentCode {
-    /// Compiles the file of a stage. Nothing can cut this short, so the length of the file is
-    /// bounded.
+    /// Compiles the file of a stage, unless its compiled code was kept. Nothing can cut this short,
+    /// so the length of the file is bounded.
     ///
     /// # Errors
     /// What is wrong with the file.
@@ -52,7 +52,7 @@ impl ComponentCode {
         let file = stage.script.file_name();
         let wrong = |what: String| Fault::invalid(format!("{file}: {what}"));
         check_header(bytes).map_err(|what| wrong(what.to_owned()))?;
-        let component = Component::from_binary(&runtime.engine, bytes).map_err(|error| {
+        let component = runtime.component(bytes).map_err(|error| {
             wrong(format!("it is no valid component: {}", shortened(&format!("{error:#}"))))
         })?;
         let before = runtime.linker.instantiate_pre(&component).map_err(|error| {

@@ -7,14 +7,17 @@
 mod about;
 mod bindings;
 mod code;
+mod compiled;
 mod convert;
 mod failure;
 mod from_guest;
 mod imports;
 mod instance;
+mod private_folder;
 mod runtime;
 mod store_data;
 mod subject;
+mod sums;
 
 use crate::fault::Fault;
 use crate::guests::{GuestPlugin, Program};
@@ -27,7 +30,7 @@ use crate::wasm::instance::WasmGuest;
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn stage(stage: Stage) -> Result<Box<dyn Instance>, Fault> {
-    let runtime = runtime::runtime()?;
+    let runtime = runtime::runtime(stage.data_dir.as_deref())?;
     let code = ComponentCode::compile(runtime, &stage)?;
     Ok(Box::new(GuestPlugin::<WasmGuest>::new(Program::new(stage, code))?))
 }

@@ -11,6 +11,7 @@ mod celsius;
 mod component;
 mod damaged;
 mod hostile;
+mod kept_code;
 mod loading;
 #[allow(dead_code, reason = "tests of a broker that runs use the rest")]
 mod module_text;
