@@ -109,6 +109,20 @@ contract! {
         watch.receives_nothing();
     }
 
+    fn a_session_that_another_user_takes_up_has_the_rights_of_that_user_at_once(host) {
+        let broker = host.broker(Hooks::AUTHENTICATE.and(Hooks::AUTHORIZE));
+        let connect = |name: &str| {
+            let connect = Connect::new("c").username(name).keeping_its_session();
+            broker.connect(V5, &connect)
+        };
+        for _ in 0..2 {
+            let mut somebody = connect("alias");
+            assert!(somebody.publish(&message("only/x")) < 0x80);
+            let mut another = connect("in");
+            assert_eq!(another.publish(&message("only/x")), 0x87);
+        }
+    }
+
     fn what_rules_leave_open_plugins_decide(host) {
         let broker = host.broker(Hooks::AUTHENTICATE.and(Hooks::AUTHORIZE));
         let mut client = broker.connect(V5, &Connect::new("c").username("ruled"));

@@ -15,7 +15,7 @@ use crate::slot::{Slot, Stopwatch};
 use crate::spec::PublishErrorPolicy;
 
 /// Messages that one call may emit.
-const EMITS_MAX: usize = 64;
+pub(crate) const EMITS_MAX: usize = 64;
 
 /// What one plugin made of a message.
 struct Turn {

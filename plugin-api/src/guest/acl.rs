@@ -1,57 +1,77 @@
 use std::time::Duration;
 
 use super::bindings::exports::pintle::plugin::acl;
-use super::bindings::pintle::plugin::types::Header;
+use super::bindings::pintle::plugin::answer;
+use super::bindings::pintle::plugin::types;
 use super::client::CallingClient;
 use super::message::with_message;
+use super::values::refuse;
 use super::{Component, Exported};
-use crate::{Action, CacheHint, CacheScope, Client, Decision, Message, Plugin};
+use crate::{Action, CacheHint, CacheScope, Client, Decision, Plugin};
 
 impl<E: Exported> acl::Guest for Component<E> {
-    fn authorize(action: acl::Action) -> acl::Decision {
+    fn authorize(client: u64, action: acl::Action) -> acl::Decision {
         let plugin = &E::guest().plugin;
-        match asked(action, |client, action| plugin.authorize(client, action)) {
+        match asked(client, action, |client, action| plugin.authorize(client, action)) {
             Decision::Next => acl::Decision::Next,
-            Decision::Allow(hint) => acl::Decision::Allow(hint.into()),
-            Decision::Deny(failure, hint) => {
-                acl::Decision::Deny(acl::Denial { failure: failure.into(), cache: hint.into() })
+            Decision::Allow(hint) => {
+                give(hint);
+                acl::Decision::Allow
             }
-            Decision::Disconnect(failure) => acl::Decision::Disconnect(failure.into()),
+            Decision::Deny(failure, hint) => {
+                refuse(failure);
+                give(hint);
+                acl::Decision::Deny
+            }
+            Decision::Disconnect(failure) => {
+                refuse(failure);
+                acl::Decision::Disconnect
+            }
         }
     }
 
-    fn explain(action: acl::Action) -> Option<String> {
+    fn explain(client: u64, action: acl::Action) -> Option<String> {
         let plugin = &E::guest().plugin;
-        asked(action, |client, action| plugin.explain(client, action))
+        asked(client, action, |client, action| plugin.explain(client, action))
+    }
+}
+
+/// Says how long the answer holds, unless that goes without saying.
+fn give(hint: CacheHint) {
+    if hint != CacheHint::default() {
+        answer::hint(&hint.into());
     }
 }
 
 /// Lets `ask` see what is asked, and about whom.
-fn asked<T>(action: acl::Action, ask: impl FnOnce(&dyn Client, &Action<'_>) -> T) -> T {
+fn asked<T>(
+    client: u64,
+    action: acl::Action,
+    ask: impl FnOnce(&dyn Client, &Action<'_>) -> T,
+) -> T {
+    let client = &CallingClient::new(client);
     match action {
-        acl::Action::Publish(header) => about(&header, |message| Action::Publish(message), ask),
-        acl::Action::Receive(header) => about(&header, |message| Action::Receive(message), ask),
-        acl::Action::Will(header) => about(&header, |message| Action::Will(message), ask),
+        acl::Action::Publish(header) => {
+            with_message(&header, &[], |message| ask(client, &Action::Publish(message)))
+        }
+        acl::Action::Receive(header) => {
+            with_message(&header, &[], |message| ask(client, &Action::Receive(message)))
+        }
+        acl::Action::Will(header) => {
+            with_message(&header, &[], |message| ask(client, &Action::Will(message)))
+        }
         acl::Action::Subscribe(subscription) => {
-            ask(&CallingClient::default(), &Action::Subscribe(&subscription.into()))
+            ask(client, &Action::Subscribe(&subscription.into()))
         }
     }
 }
 
-fn about<T>(
-    header: &Header,
-    action: for<'a> fn(&'a Message<'a>) -> Action<'a>,
-    ask: impl FnOnce(&dyn Client, &Action<'_>) -> T,
-) -> T {
-    with_message(header, &[], |message| ask(&CallingClient::default(), &action(message)))
-}
-
-impl From<CacheHint> for acl::CacheHint {
+impl From<CacheHint> for types::CacheHint {
     fn from(hint: CacheHint) -> Self {
         Self {
             scope: match hint.scope {
-                CacheScope::Session => acl::CacheScope::Session,
-                CacheScope::Principal => acl::CacheScope::Principal,
+                CacheScope::Session => types::CacheScope::Session,
+                CacheScope::Principal => types::CacheScope::Principal,
             },
             ttl_ms: (hint.ttl != Duration::MAX)
                 .then(|| u64::try_from(hint.ttl.as_millis()).unwrap_or(u64::MAX)),

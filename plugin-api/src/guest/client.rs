@@ -1,29 +1,42 @@
 use std::cell::OnceCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use super::bindings::pintle::plugin::{client, types};
+use super::known_client::KnownClient;
 use crate::{Client, Protocol, Transport};
 
-/// The client that the running hook is about; the broker is asked for what is asked for here, once.
+/// The client that the running hook is about; the broker is asked for what is asked for here, if it
+/// was not before.
 #[derive(Default)]
 pub(super) struct CallingClient {
-    id: OnceCell<String>,
-    username: OnceCell<Option<String>>,
-    principal: OnceCell<Option<String>>,
+    number: u64,
+    known: OnceCell<Rc<KnownClient>>,
     listener: OnceCell<String>,
+}
+
+impl CallingClient {
+    /// The client of this number.
+    pub(super) fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    fn known(&self) -> &KnownClient {
+        self.known.get_or_init(|| KnownClient::numbered(self.number))
+    }
 }
 
 impl Client for CallingClient {
     fn client_id(&self) -> &str {
-        self.id.get_or_init(client::id)
+        self.known().id()
     }
 
     fn username(&self) -> Option<&str> {
-        self.username.get_or_init(client::username).as_deref()
+        self.known().username()
     }
 
     fn principal(&self) -> Option<&str> {
-        self.principal.get_or_init(client::principal).as_deref()
+        self.known().principal()
     }
 
     fn protocol(&self) -> Protocol {
@@ -53,7 +66,7 @@ impl Client for CallingClient {
     }
 
     fn session_key(&self) -> u64 {
-        client::session_key()
+        self.known().session_key()
     }
 }
 

@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod events;
 mod host;
+mod known_client;
 mod lifecycle;
 mod message;
 mod publish;

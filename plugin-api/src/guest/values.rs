@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::bindings::pintle::plugin::types as wit;
+use super::bindings::pintle::plugin::{answer, types as wit};
 use crate::{Failure, HostError, MessagePatch, NewMessage, QoS, Subscription};
 
 /// How many names of bounds are told apart.
@@ -25,6 +25,16 @@ impl From<QoS> for wit::Qos {
             QoS::AtLeastOnce => Self::AtLeastOnce,
             QoS::ExactlyOnce => Self::ExactlyOnce,
         }
+    }
+}
+
+/// What a refusal is without further words.
+const NOT_AUTHORIZED: u8 = 0x87;
+
+/// Says why, unless that goes without saying.
+pub(super) fn refuse(failure: Failure) {
+    if failure.code != NOT_AUTHORIZED || failure.message.is_some() {
+        answer::refuse(&failure.into());
     }
 }
 

@@ -4,14 +4,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use pintle_plugin_api::{
-    Accepted, AuthStep, AuthVerdict, CacheHint, CacheScope, Decision, DeliverVerdict, Failure,
-    Limits, MessagePatch, NewMessage, PublishOutcome, PublishVerdict, QoS, Rule, RuleAction,
-    RuleEffect, StoreEntry, StoreError, SubscribeVerdict, Subscription,
+    Accepted, AuthStep, AuthVerdict, CacheHint, CacheScope, Failure, Limits, MessagePatch,
+    NewMessage, QoS, Rule, RuleAction, RuleEffect, StoreEntry, StoreError, SubscribeVerdict,
+    Subscription,
 };
 
-use super::bindings::exports::pintle::plugin::{
-    acl, auth, deliver, enhanced_auth, publish, subscribe,
-};
+use super::bindings::exports::pintle::plugin::{auth, enhanced_auth, subscribe};
 use super::bindings::pintle::plugin::{storage_types, types};
 use crate::fault::{ErrorKind, Fault};
 use crate::guests::{FILTER_BYTES_MAX, RULES_MAX};
@@ -24,11 +22,11 @@ const fn qos(qos: types::Qos) -> QoS {
     }
 }
 
-fn failure(failure: types::Failure) -> Failure {
+pub(super) fn failure(failure: types::Failure) -> Failure {
     Failure { code: failure.code, message: failure.message.map(Cow::Owned) }
 }
 
-fn patch(patch: types::MessagePatch) -> MessagePatch {
+pub(super) fn patch(patch: types::MessagePatch) -> MessagePatch {
     MessagePatch {
         topic: patch.topic,
         payload: patch.payload,
@@ -67,43 +65,14 @@ pub(super) fn subscription(made: types::SubscriptionResult) -> Subscription {
     }
 }
 
-fn cache_hint(hint: acl::CacheHint) -> CacheHint {
+pub(super) fn cache_hint(hint: types::CacheHint) -> CacheHint {
     CacheHint {
         scope: match hint.scope {
-            acl::CacheScope::Session => CacheScope::Session,
-            acl::CacheScope::Principal => CacheScope::Principal,
+            types::CacheScope::Session => CacheScope::Session,
+            types::CacheScope::Principal => CacheScope::Principal,
         },
         ttl: hint.ttl_ms.map_or(Duration::MAX, Duration::from_millis),
         filter: hint.filter,
-    }
-}
-
-pub(super) fn decision(decision: acl::Decision) -> Decision {
-    match decision {
-        acl::Decision::Next => Decision::Next,
-        acl::Decision::Allow(hint) => Decision::Allow(cache_hint(hint)),
-        acl::Decision::Deny(denial) => {
-            Decision::Deny(failure(denial.failure), cache_hint(denial.cache))
-        }
-        acl::Decision::Disconnect(why) => Decision::Disconnect(failure(why)),
-    }
-}
-
-pub(super) fn publish_verdict(verdict: publish::Verdict) -> PublishVerdict {
-    let outcome = match verdict.outcome {
-        publish::Outcome::Pass => PublishOutcome::Pass,
-        publish::Outcome::Rewrite(changes) => PublishOutcome::Rewrite(patch(changes)),
-        publish::Outcome::Drop => PublishOutcome::Drop,
-        publish::Outcome::Reject(why) => PublishOutcome::Reject(failure(why)),
-    };
-    PublishVerdict { outcome, emit: verdict.emit.into_iter().map(new_message).collect() }
-}
-
-pub(super) fn deliver_verdict(verdict: deliver::Verdict) -> DeliverVerdict {
-    match verdict {
-        deliver::Verdict::Pass => DeliverVerdict::Pass,
-        deliver::Verdict::Rewrite(changes) => DeliverVerdict::Rewrite(patch(changes)),
-        deliver::Verdict::Drop => DeliverVerdict::Drop,
     }
 }
 

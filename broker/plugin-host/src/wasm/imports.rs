@@ -7,11 +7,11 @@ use pintle_plugin_api::{Disconnect, HttpRequest, LogLevel, Metric};
 use wasmtime::Result;
 
 use super::bindings::pintle::plugin::{
-    attributes, broker, client, clock, config, http, kv, log, message, metrics, random, stats,
-    storage_types, timer, types,
+    answer, attributes, broker, client, clock, config, http, kv, log, message, metrics, random,
+    stats, storage_types, timer, types,
 };
 use super::convert::{host_error, http_error, protocol, transport};
-use super::from_guest::{new_message, subscription};
+use super::from_guest::{self, new_message, subscription};
 use super::store_data::StoreData;
 use super::subject::{of_client, of_message};
 use crate::guests::RANDOM_BYTES_MAX;
@@ -62,6 +62,33 @@ impl client::Host for StoreData {
     fn session_key(&mut self) -> Result<u64> {
         self.count()?;
         Ok(of_client(0, |client| client.session_key()))
+    }
+}
+
+impl answer::Host for StoreData {
+    fn rewrite(&mut self, patch: types::MessagePatch) -> Result<()> {
+        self.count()?;
+        self.answer.rewrite(from_guest::patch(patch));
+        Ok(())
+    }
+
+    fn refuse(&mut self, failure: types::Failure) -> Result<()> {
+        self.count()?;
+        self.answer.refuse(from_guest::failure(failure));
+        Ok(())
+    }
+
+    fn hint(&mut self, hint: types::CacheHint) -> Result<()> {
+        self.count()?;
+        self.answer.hint(from_guest::cache_hint(hint));
+        Ok(())
+    }
+
+    fn emit(&mut self, message: types::NewMessage) -> Result<()> {
+        self.count()?;
+        self.count_message(&message)?;
+        self.answer.emit(from_guest::new_message(message));
+        Ok(())
     }
 }
 
@@ -207,13 +234,13 @@ impl kv::Host for StoreData {
 impl broker::Host for StoreData {
     fn publish(&mut self, message: types::NewMessage) -> Answer<()> {
         self.count()?;
-        self.count_message(&message.payload)?;
+        self.count_message(&message)?;
         Ok(self.program.host.publish(new_message(message)).map_err(host_error))
     }
 
     fn publish_to(&mut self, client_id: String, message: types::NewMessage) -> Answer<()> {
         self.count()?;
-        self.count_message(&message.payload)?;
+        self.count_message(&message)?;
         let sent = self.program.host.publish_to(&client_id, new_message(message));
         Ok(sent.map_err(host_error))
     }

@@ -105,9 +105,13 @@ impl WasmGuest {
     /// The fault that an error comes to, with the file.
     #[cold]
     fn fault_of(&self, error: &wasmtime::Error) -> Fault {
-        let data = self.store.data();
-        let fault = fault_of(error, &data.memory);
-        Fault::new(fault.kind, format!("{}: {fault}", data.program.file))
+        self.named(&fault_of(error, &self.store.data().memory))
+    }
+
+    /// The fault with the file.
+    #[cold]
+    fn named(&self, fault: &Fault) -> Fault {
+        Fault::new(fault.kind, format!("{}: {fault}", self.store.data().program.file))
     }
 
     fn begin(&mut self, budget: u64) {
@@ -225,11 +229,12 @@ impl Guest for WasmGuest {
     #[inline]
     fn authorize(&mut self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
         let acl = self.exports.acl.as_ref().ok_or_else(no_hook)?;
-        let decision = about(of_action(client, action), || {
-            let decision = acl.call_authorize(&mut self.store, convert::action(action));
-            decision.map(from_guest::decision)
+        let number = self.store.data_mut().clients.number_of(client);
+        let word = about(of_action(client, action), || {
+            acl.call_authorize(&mut self.store, number, convert::action(action))
         });
-        self.checked(decision)
+        let word = self.checked(word)?;
+        Ok(self.store.data_mut().answer.decision(word))
     }
 
     fn explain(
@@ -238,8 +243,9 @@ impl Guest for WasmGuest {
         action: &Action<'_>,
     ) -> Result<Option<String>, Fault> {
         let acl = self.exports.acl.as_ref().ok_or_else(no_hook)?;
+        let number = self.store.data_mut().clients.number_of(client);
         let why = about(of_action(client, action), || {
-            acl.call_explain(&mut self.store, convert::action(action))
+            acl.call_explain(&mut self.store, number, convert::action(action))
         });
         self.checked(why)
     }
@@ -255,19 +261,14 @@ impl Guest for WasmGuest {
         let header = convert::header(message);
         let payload = convert::inline(message, self.about.payload);
         let origin = convert::origin(origin);
-        let verdict = about(Subject { client, message: Some(message) }, || {
-            let store = &mut self.store;
-            match publish.call_on_publish(store, origin, client.is_some(), header, payload) {
-                Ok(publish::Verdict { outcome: publish::Outcome::Pass, emit })
-                    if emit.is_empty() =>
-                {
-                    Ok(None)
-                }
-                Ok(verdict) => Ok(Some(Box::new(from_guest::publish_verdict(verdict)))),
-                Err(error) => Err(error),
-            }
+        let clients = &mut self.store.data_mut().clients;
+        let number = client.map_or(0, |client| clients.number_of(client));
+        let word = about(Subject { client, message: Some(message) }, || {
+            publish.call_on_publish(&mut self.store, origin, number, header, payload)
         });
-        self.checked(verdict)
+        let word = self.checked(word)?;
+        let verdict = self.store.data_mut().answer.publish_verdict(word);
+        verdict.map_err(|fault| self.named(&fault))
     }
 
     fn on_subscribe(
@@ -276,8 +277,10 @@ impl Guest for WasmGuest {
         subscription: &Subscription,
     ) -> Result<SubscribeVerdict, Fault> {
         let subscribe = self.exports.subscribe.as_ref().ok_or_else(no_hook)?;
+        let number = self.store.data_mut().clients.number_of(client);
+        let asked = convert::subscription(subscription);
         let verdict = about(of_client(client), || {
-            subscribe.call_on_subscribe(&mut self.store, convert::subscription(subscription))
+            subscribe.call_on_subscribe(&mut self.store, number, asked)
         });
         Ok(from_guest::subscribe_verdict(self.checked(verdict)?))
     }
@@ -288,14 +291,17 @@ impl Guest for WasmGuest {
         filter: &str,
     ) -> Result<Option<String>, Fault> {
         let subscribe = self.exports.subscribe.as_ref().ok_or_else(no_hook)?;
-        let other =
-            about(of_client(client), || subscribe.call_on_unsubscribe(&mut self.store, filter));
+        let number = self.store.data_mut().clients.number_of(client);
+        let other = about(of_client(client), || {
+            subscribe.call_on_unsubscribe(&mut self.store, number, filter)
+        });
         self.checked(other)
     }
 
     fn cohort(&mut self, client: &dyn Client) -> Result<Option<String>, Fault> {
         let deliver = self.exports.deliver.as_ref().ok_or_else(no_hook)?;
-        let cohort = about(of_client(client), || deliver.call_cohort(&mut self.store));
+        let number = self.store.data_mut().clients.number_of(client);
+        let cohort = about(of_client(client), || deliver.call_cohort(&mut self.store, number));
         self.checked(cohort)
     }
 
@@ -303,10 +309,12 @@ impl Guest for WasmGuest {
         let deliver = self.exports.deliver.as_ref().ok_or_else(no_hook)?;
         let header = convert::header(message);
         let payload = convert::inline(message, self.about.payload);
-        let verdict = about(Subject { client: None, message: Some(message) }, || {
+        let word = about(Subject { client: None, message: Some(message) }, || {
             deliver.call_on_deliver(&mut self.store, cohort, header, payload)
         });
-        Ok(from_guest::deliver_verdict(self.checked(verdict)?))
+        let word = self.checked(word)?;
+        let verdict = self.store.data_mut().answer.deliver_verdict(word);
+        verdict.map_err(|fault| self.named(&fault))
     }
 
     fn on_events(&mut self, batch: &[StampedEvent], lost: u64) -> Result<(), Fault> {

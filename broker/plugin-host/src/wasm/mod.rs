@@ -2,10 +2,13 @@
 //!
 //! The contract is the WIT package in `plugin-api/wit`. A component is compiled once, and has an
 //! instance for each worker and for each thread of the plugin's own. What a hook is about stays in
-//! the host (`subject.rs`); the component asks for what it wants to know.
+//! the host (`subject.rs`); the component asks for what it wants to know, and remembers what it was told of
+//! clients (`client_numbers.rs`). A hook returns a word; what goes with it was said before (`answer.rs`).
 
 mod about;
+mod answer;
 mod bindings;
+mod client_numbers;
 mod code;
 mod compiled;
 mod convert;

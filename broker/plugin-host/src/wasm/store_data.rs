@@ -2,6 +2,9 @@ use std::sync::Arc;
 
 use wasmtime::{ResourceLimiter, Result, bail};
 
+use super::answer::Answer;
+use super::bindings::pintle::plugin::types::NewMessage;
+use super::client_numbers::ClientNumbers;
 use super::code::ComponentCode;
 use crate::guests::Program;
 
@@ -9,6 +12,9 @@ use crate::guests::Program;
 pub(super) struct StoreData {
     pub(super) program: Arc<Program<ComponentCode>>,
     pub(super) memory: MemoryBound,
+    pub(super) clients: ClientNumbers,
+    /// What the running call says beside the word that it will return.
+    pub(super) answer: Answer,
     host_calls_left: u32,
     /// Bytes of messages that may still be handed to the host in this call.
     message_bytes_left: usize,
@@ -19,6 +25,8 @@ impl StoreData {
         Self {
             program: Arc::clone(program),
             memory: MemoryBound::new(program.limits.memory_bytes_max),
+            clients: ClientNumbers::default(),
+            answer: Answer::default(),
             host_calls_left: program.limits.host_calls_max,
             message_bytes_left: program.limits.memory_bytes_max,
         }
@@ -28,6 +36,7 @@ impl StoreData {
     pub(super) fn begin(&mut self) {
         self.host_calls_left = self.program.limits.host_calls_max;
         self.message_bytes_left = self.program.limits.memory_bytes_max;
+        self.answer = Answer::default();
     }
 
     /// Counts a call of a host function.
@@ -48,8 +57,8 @@ impl StoreData {
     ///
     /// # Errors
     /// If all of this call together are too long: the component traps.
-    pub(super) fn count_message(&mut self, payload: &[u8]) -> Result<()> {
-        match self.message_bytes_left.checked_sub(payload.len()) {
+    pub(super) fn count_message(&mut self, message: &NewMessage) -> Result<()> {
+        match self.message_bytes_left.checked_sub(bytes_of(message)) {
             Some(left) => {
                 self.message_bytes_left = left;
                 Ok(())
@@ -57,6 +66,17 @@ impl StoreData {
             None => bail!("the messages of one hook are longer than limits.memory"),
         }
     }
+}
+
+fn bytes_of(message: &NewMessage) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let pairs = message.user_properties.iter().map(|(name, value)| name.len() + value.len());
+    message.topic.len()
+        + message.payload.len()
+        + message.correlation_data.as_ref().map_or(0, Vec::len)
+        + text(&message.content_type)
+        + text(&message.response_topic)
+        + pairs.sum::<usize>()
 }
 
 /// How large an instance may grow.

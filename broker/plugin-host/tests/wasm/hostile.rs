@@ -86,46 +86,102 @@ fn an_argument_that_is_longer_than_the_host_copies_is_an_error() {
     assert_harmless(fields, body, ErrorKind::Trap);
 }
 
+const REWRITE: &str =
+    r#"(import "pintle:plugin/answer@0.1.0" "rewrite" (func $rewrite (param i32)))"#;
+const EMIT: &str = r#"(import "pintle:plugin/answer@0.1.0" "emit" (func $emit (param i32)))"#;
+
 #[test]
-fn an_answer_that_lies_outside_its_memory_is_invalid() {
-    assert_harmless("", "(return (i32.const 0x7ffffff0))", ErrorKind::InvalidAnswer);
-    assert_harmless("", &rewrite(8, 0x7fff_0000, 16), ErrorKind::InvalidAnswer);
+fn an_answer_that_lies_outside_its_memory_is_an_error() {
+    assert_harmless(REWRITE, "(call $rewrite (i32.const 0x7ffffff0))", ErrorKind::Trap);
+    assert_harmless(REWRITE, &rewrite(TOPIC, 0x7fff_0000, 16), ErrorKind::Trap);
 }
 
 #[test]
-fn an_answer_whose_variant_does_not_exist_is_invalid() {
-    let body = format!("(i32.store8 (i32.const {RESULT}) (i32.const 77))");
-    assert_harmless("", &body, ErrorKind::InvalidAnswer);
+fn an_answer_that_does_not_exist_is_invalid() {
+    assert_harmless("", "(return (i32.const 77))", ErrorKind::InvalidAnswer);
+}
+
+#[test]
+fn an_answer_that_does_not_say_what_it_needs_is_invalid() {
+    let what = assert_harmless("", "(return (i32.const 1))", ErrorKind::InvalidAnswer);
+    assert!(what.contains("answer.rewrite"), "{what}");
 }
 
 #[test]
 fn an_answer_that_is_longer_than_the_host_copies_is_an_error() {
-    let memory = r#"(memory (export "memory") 48)"#;
-    assert_harmless(memory, &rewrite(16, 4096, 3_000_000), ErrorKind::InvalidAnswer);
+    let fields = format!(r#"{REWRITE} (memory (export "memory") 48)"#);
+    assert_harmless(&fields, &rewrite(PAYLOAD, 4096, 3_000_000), ErrorKind::Trap);
 }
 
 #[test]
-fn a_topic_that_is_no_text_is_invalid() {
-    let data = r#"(data (i32.const 4096) "\ff\fe")"#;
-    assert_harmless(data, &rewrite(4, 4096, 2), ErrorKind::InvalidAnswer);
+fn messages_that_are_longer_together_than_the_host_keeps_are_an_error() {
+    let fields = format!(r#"{EMIT} (memory (export "memory") 40)"#);
+    let body = emit("(loop $again (call $emit (i32.const 1024)) (br $again))", 1_500_000);
+    let what = assert_harmless(&fields, &body, ErrorKind::Trap);
+    assert!(what.contains("limits.memory"), "{what}");
+}
+
+#[test]
+fn messages_of_which_there_are_too_many_are_an_error() {
+    let calls = "(call $emit (i32.const 1024))".repeat(65);
+    assert_harmless(EMIT, &emit(&calls, 1), ErrorKind::Bound);
+}
+
+#[test]
+fn a_topic_that_is_no_text_is_an_error() {
+    let fields = format!(r#"{REWRITE} (data (i32.const 4096) "\ff\fe")"#);
+    assert_harmless(&fields, &rewrite(TOPIC, 4096, 2), ErrorKind::Trap);
 }
 
 #[test]
 fn a_topic_with_a_wildcard_is_invalid() {
-    let data = r#"(data (i32.const 4096) "a/+")"#;
-    assert_harmless(data, &rewrite(4, 4096, 3), ErrorKind::InvalidAnswer);
+    let fields = format!(r#"{REWRITE} (data (i32.const 4096) "a/+")"#);
+    assert_harmless(&fields, &rewrite(TOPIC, 4096, 3), ErrorKind::InvalidAnswer);
 }
+
+#[test]
+fn what_was_said_in_one_call_is_forgotten_in_the_next() {
+    let fields = format!(r#"{REWRITE} (global $calls (mut i32) (i32.const 0))"#);
+    let said = rewrite(PAYLOAD, 4096, 3).replace("(return (i32.const 1))", "");
+    let body = format!(
+        "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+         (if (i32.eq (global.get $calls) (i32.const 1)) (then {said} (return (i32.const 0))))
+         (return (i32.const 1))"
+    );
+    let table = load([bounded(on_publish(&fields, &body))]);
+    assert_eq!(table.publish("said, and passed", b"x").verdict, PublishVerdict::Pass);
+    assert_eq!(table.publish("not said", b"x").verdict, FAILED);
+    assert_eq!(table.errors(ErrorKind::InvalidAnswer), 1);
+}
+
+/// Where these are in a patch.
+const TOPIC: u32 = RESULT;
+const PAYLOAD: u32 = RESULT + 12;
 
 /// Answers with a patch whose text or bytes at `field` are these.
 fn rewrite(field: u32, at: u32, length: u32) -> String {
-    let field = RESULT + field;
     format!(
-        "(i32.store8 (i32.const {RESULT}) (i32.const 1))
-         (i32.store8 (i32.const {field}) (i32.const 1))
+        "(i32.store8 (i32.const {field}) (i32.const 1))
          (i32.store (i32.const {}) (i32.const {at}))
-         (i32.store (i32.const {}) (i32.const {length}))",
+         (i32.store (i32.const {}) (i32.const {length}))
+         (call $rewrite (i32.const {RESULT}))
+         (return (i32.const 1))",
         field + 4,
         field + 8
+    )
+}
+
+/// Makes a message with a payload so long, before `calls` emit it.
+fn emit(calls: &str, length: u32) -> String {
+    format!(
+        "(i32.store (i32.const {RESULT}) (i32.const 16))
+         (i32.store (i32.const {}) (i32.const 7))
+         (i32.store (i32.const {}) (i32.const 4096))
+         (i32.store (i32.const {}) (i32.const {length}))
+         {calls}",
+        RESULT + 4,
+        RESULT + 8,
+        RESULT + 12
     )
 }
 

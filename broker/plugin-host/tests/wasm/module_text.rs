@@ -5,7 +5,7 @@ use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// Where a verdict may be put together; zeros mean `pass` and `next`.
+/// Where an answer may be put together; zeros mean `next` and `none`.
 pub(crate) const RESULT: u32 = 1024;
 
 /// A component that exports `interfaces` and is made of `module`.
@@ -33,16 +33,16 @@ pub(crate) fn publish_component(fields: &str, body: &str) -> Vec<u8> {
 
 pub(crate) fn publish_module(fields: &str, body: &str) -> String {
     const PUBLISH: u8 = 1 << 3;
-    let params = "i32 ".repeat(13);
+    let params = format!("i32 i64 {}", "i32 ".repeat(11));
     module(
         PUBLISH,
         fields,
         &format!(
             r#"(func (export "pintle:plugin/publish@0.1.0#on-publish") (param {params}) (result i32)
                  (call $begin)
-                 (if (i32.eq (local.get 3) (i32.const 2)) (then (return (i32.const {RESULT}))))
+                 (if (i32.eq (local.get 3) (i32.const 2)) (then (return (i32.const 0))))
                  {body}
-                 (i32.const {RESULT}))"#
+                 (i32.const 0))"#
         ),
     )
 }
@@ -50,15 +50,13 @@ pub(crate) fn publish_module(fields: &str, body: &str) -> String {
 /// The same for `authorize`, which allows topics of two letters until that is taken back.
 pub(crate) fn authorize_component(fields: &str, body: &str) -> Vec<u8> {
     const AUTHORIZE: u8 = 1 << 2;
-    let params = "i32 ".repeat(10);
+    let params = format!("i64 {}", "i32 ".repeat(10));
     let acl = format!(
         r#"(func (export "pintle:plugin/acl@0.1.0#authorize") (param {params}) (result i32)
              (call $begin)
-             (if (i32.eq (local.get 2) (i32.const 2)) (then
-               (i32.store8 (i32.const {RESULT}) (i32.const 1))
-               (return (i32.const {RESULT}))))
+             (if (i32.eq (local.get 3) (i32.const 2)) (then (return (i32.const 1))))
              {body}
-             (i32.const {RESULT}))
+             (i32.const 0))
            (func (export "pintle:plugin/acl@0.1.0#explain") (param {params}) (result i32)
              (i32.const {RESULT}))"#
     );

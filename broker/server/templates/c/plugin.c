@@ -70,24 +70,27 @@ static bool with_unit(span payload, transform_plugin_list_u8_t *out) {
   return true;
 }
 
-void exports_pintle_plugin_publish_on_publish(
-    exports_pintle_plugin_publish_origin_t origin, bool has_client,
-    exports_pintle_plugin_publish_header_t *header, transform_plugin_list_u8_t *inline_payload,
-    exports_pintle_plugin_publish_verdict_t *verdict) {
-  (void)origin, (void)has_client;
+exports_pintle_plugin_publish_verdict_t exports_pintle_plugin_publish_on_publish(
+    exports_pintle_plugin_publish_origin_t origin, uint64_t client,
+    exports_pintle_plugin_publish_header_t *header, transform_plugin_list_u8_t *inline_payload) {
+  (void)origin, (void)client;
   transform_plugin_list_u8_t payload;
   /* A long payload is not handed over, but asked for. */
   if (inline_payload) payload = *inline_payload;
   else pintle_plugin_message_payload(&payload);
 
-  /* All of it zero: the message passes, and nothing is emitted. */
-  memset(verdict, 0, sizeof *verdict);
-  exports_pintle_plugin_publish_message_patch_t *patch = &verdict->outcome.val.rewrite;
-  if (with_unit((span){payload.ptr, payload.len}, &patch->payload.val)) {
-    verdict->outcome.tag = EXPORTS_PINTLE_PLUGIN_PUBLISH_OUTCOME_REWRITE;
-    patch->payload.is_some = true;
+  exports_pintle_plugin_publish_verdict_t verdict = EXPORTS_PINTLE_PLUGIN_PUBLISH_VERDICT_PASS;
+  /* All of it zero: nothing changes. */
+  pintle_plugin_answer_message_patch_t patch;
+  memset(&patch, 0, sizeof patch);
+  if (with_unit((span){payload.ptr, payload.len}, &patch.payload.val)) {
+    patch.payload.is_some = true;
+    pintle_plugin_answer_rewrite(&patch);
+    verdict = EXPORTS_PINTLE_PLUGIN_PUBLISH_VERDICT_REWRITE;
   }
+  pintle_plugin_answer_message_patch_free(&patch);
   /* What a hook is handed is its own. */
   exports_pintle_plugin_publish_header_free(header);
   transform_plugin_list_u8_free(&payload);
+  return verdict;
 }

@@ -29,6 +29,20 @@ extern void __wasm_import_pintle_plugin_client_remote_addr(uint8_t *);
 __attribute__((__import_module__("pintle:plugin/client@0.1.0"), __import_name__("session-key")))
 extern int64_t __wasm_import_pintle_plugin_client_session_key(void);
 
+// Imported Functions from `pintle:plugin/answer@0.1.0`
+
+__attribute__((__import_module__("pintle:plugin/answer@0.1.0"), __import_name__("rewrite")))
+extern void __wasm_import_pintle_plugin_answer_rewrite(uint8_t *);
+
+__attribute__((__import_module__("pintle:plugin/answer@0.1.0"), __import_name__("refuse")))
+extern void __wasm_import_pintle_plugin_answer_refuse(int32_t, int32_t, uint8_t *, size_t);
+
+__attribute__((__import_module__("pintle:plugin/answer@0.1.0"), __import_name__("hint")))
+extern void __wasm_import_pintle_plugin_answer_hint(int32_t, int32_t, int64_t, int32_t, uint8_t *, size_t);
+
+__attribute__((__import_module__("pintle:plugin/answer@0.1.0"), __import_name__("emit")))
+extern void __wasm_import_pintle_plugin_answer_emit(uint8_t *);
+
 // Imported Functions from `pintle:plugin/attributes@0.1.0`
 
 __attribute__((__import_module__("pintle:plugin/attributes@0.1.0"), __import_name__("get")))
@@ -240,223 +254,6 @@ void __wasm_export_exports_pintle_plugin_lifecycle_init_post_return(uint8_t * ar
 
 // Exported Functions from `pintle:plugin/publish@0.1.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_pintle:plugin/publish@0.1.0#on-publish")))
-void __wasm_export_exports_pintle_plugin_publish_on_publish_post_return(uint8_t * arg0) {
-  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
-    case 0: {
-      break;
-    }
-    case 1: {
-      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + sizeof(void*)))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (4*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          size_t len = *((size_t*) (arg0 + (6*sizeof(void*))));
-          if (len > 0) {
-            uint8_t *ptr = *((uint8_t **) (arg0 + (5*sizeof(void*))));
-            for (size_t i = 0; i < len; i++) {
-              uint8_t *base = ptr + i * 1;
-              (void) base;
-            }
-            free(ptr);
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+7*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+8*sizeof(void*))))) {
-            case 0: {
-              break;
-            }
-            case 1: {
-              if ((*((size_t*) (arg0 + (16+10*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (arg0 + (16+9*sizeof(void*)))));
-              }
-              break;
-            }
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+11*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+12*sizeof(void*))))) {
-            case 0: {
-              break;
-            }
-            case 1: {
-              if ((*((size_t*) (arg0 + (16+14*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (arg0 + (16+13*sizeof(void*)))));
-              }
-              break;
-            }
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+15*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+16*sizeof(void*))))) {
-            case 0: {
-              break;
-            }
-            case 1: {
-              size_t len0 = *((size_t*) (arg0 + (16+18*sizeof(void*))));
-              if (len0 > 0) {
-                uint8_t *ptr1 = *((uint8_t **) (arg0 + (16+17*sizeof(void*))));
-                for (size_t i2 = 0; i2 < len0; i2++) {
-                  uint8_t *base = ptr1 + i2 * 1;
-                  (void) base;
-                }
-                free(ptr1);
-              }
-              break;
-            }
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+19*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          size_t len3 = *((size_t*) (arg0 + (16+21*sizeof(void*))));
-          if (len3 > 0) {
-            uint8_t *ptr4 = *((uint8_t **) (arg0 + (16+20*sizeof(void*))));
-            for (size_t i5 = 0; i5 < len3; i5++) {
-              uint8_t *base = ptr4 + i5 * (4*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
-              }
-              if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (2*sizeof(void*)))));
-              }
-            }
-            free(ptr4);
-          }
-          break;
-        }
-      }
-      break;
-    }
-    case 2: {
-      break;
-    }
-    case 3: {
-      switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (2*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          if ((*((size_t*) (arg0 + (4*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (arg0 + (3*sizeof(void*)))));
-          }
-          break;
-        }
-      }
-      break;
-    }
-  }
-  size_t len15 = *((size_t*) (arg0 + (16+23*sizeof(void*))));
-  if (len15 > 0) {
-    uint8_t *ptr16 = *((uint8_t **) (arg0 + (16+22*sizeof(void*))));
-    for (size_t i17 = 0; i17 < len15; i17++) {
-      uint8_t *base = ptr16 + i17 * (8+16*sizeof(void*));
-      (void) base;
-      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-        free(*((uint8_t **) (base + 0)));
-      }
-      size_t len6 = *((size_t*) (base + (3*sizeof(void*))));
-      if (len6 > 0) {
-        uint8_t *ptr7 = *((uint8_t **) (base + (2*sizeof(void*))));
-        for (size_t i8 = 0; i8 < len6; i8++) {
-          uint8_t *base = ptr7 + i8 * 1;
-          (void) base;
-        }
-        free(ptr7);
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (base + (8+5*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          if ((*((size_t*) (base + (8+7*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (8+6*sizeof(void*)))));
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (base + (8+8*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          if ((*((size_t*) (base + (8+10*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (8+9*sizeof(void*)))));
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (base + (8+11*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          size_t len9 = *((size_t*) (base + (8+13*sizeof(void*))));
-          if (len9 > 0) {
-            uint8_t *ptr10 = *((uint8_t **) (base + (8+12*sizeof(void*))));
-            for (size_t i11 = 0; i11 < len9; i11++) {
-              uint8_t *base = ptr10 + i11 * 1;
-              (void) base;
-            }
-            free(ptr10);
-          }
-          break;
-        }
-      }
-      size_t len12 = *((size_t*) (base + (8+15*sizeof(void*))));
-      if (len12 > 0) {
-        uint8_t *ptr13 = *((uint8_t **) (base + (8+14*sizeof(void*))));
-        for (size_t i14 = 0; i14 < len12; i14++) {
-          uint8_t *base = ptr13 + i14 * (4*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (2*sizeof(void*)))));
-          }
-        }
-        free(ptr13);
-      }
-    }
-    free(ptr16);
-  }
-}
 
 // Canonical ABI intrinsics
 
@@ -470,7 +267,7 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
 }
 
 __attribute__((__aligned__(sizeof(void*))))
-static uint8_t RET_AREA[(16+24*sizeof(void*))];
+static uint8_t RET_AREA[(14*sizeof(void*))];
 
 // Helper Functions
 
@@ -587,6 +384,16 @@ void pintle_plugin_types_subscription_free(pintle_plugin_types_subscription_t *p
   transform_plugin_option_string_free(&ptr->share_name);
 }
 
+void transform_plugin_option_u64_free(transform_plugin_option_u64_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void pintle_plugin_types_cache_hint_free(pintle_plugin_types_cache_hint_t *ptr) {
+  transform_plugin_option_u64_free(&ptr->ttl_ms);
+  transform_plugin_option_string_free(&ptr->filter);
+}
+
 void pintle_plugin_types_host_error_free(pintle_plugin_types_host_error_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 0: {
@@ -602,6 +409,22 @@ void pintle_plugin_types_host_error_free(pintle_plugin_types_host_error_t *ptr) 
       break;
     }
   }
+}
+
+void pintle_plugin_answer_message_patch_free(pintle_plugin_answer_message_patch_t *ptr) {
+  pintle_plugin_types_message_patch_free(ptr);
+}
+
+void pintle_plugin_answer_new_message_free(pintle_plugin_answer_new_message_t *ptr) {
+  pintle_plugin_types_new_message_free(ptr);
+}
+
+void pintle_plugin_answer_failure_free(pintle_plugin_answer_failure_t *ptr) {
+  pintle_plugin_types_failure_free(ptr);
+}
+
+void pintle_plugin_answer_cache_hint_free(pintle_plugin_answer_cache_hint_t *ptr) {
+  pintle_plugin_types_cache_hint_free(ptr);
 }
 
 void pintle_plugin_attributes_host_error_free(pintle_plugin_attributes_host_error_t *ptr) {
@@ -654,11 +477,6 @@ void pintle_plugin_kv_result_option_list_u8_host_error_free(pintle_plugin_kv_res
     transform_plugin_option_list_u8_free(&ptr->val.ok);
   } else {
     pintle_plugin_kv_host_error_free(&ptr->val.err);
-  }
-}
-
-void transform_plugin_option_u64_free(transform_plugin_option_u64_t *ptr) {
-  if (ptr->is_some) {
   }
 }
 
@@ -859,47 +677,6 @@ void exports_pintle_plugin_publish_header_free(exports_pintle_plugin_publish_hea
   pintle_plugin_types_header_free(ptr);
 }
 
-void exports_pintle_plugin_publish_message_patch_free(exports_pintle_plugin_publish_message_patch_t *ptr) {
-  pintle_plugin_types_message_patch_free(ptr);
-}
-
-void exports_pintle_plugin_publish_new_message_free(exports_pintle_plugin_publish_new_message_t *ptr) {
-  pintle_plugin_types_new_message_free(ptr);
-}
-
-void exports_pintle_plugin_publish_failure_free(exports_pintle_plugin_publish_failure_t *ptr) {
-  pintle_plugin_types_failure_free(ptr);
-}
-
-void exports_pintle_plugin_publish_outcome_free(exports_pintle_plugin_publish_outcome_t *ptr) {
-  switch ((int32_t) ptr->tag) {
-    case 1: {
-      exports_pintle_plugin_publish_message_patch_free(&ptr->val.rewrite);
-      break;
-    }
-    case 3: {
-      exports_pintle_plugin_publish_failure_free(&ptr->val.reject);
-      break;
-    }
-  }
-}
-
-void exports_pintle_plugin_publish_list_new_message_free(exports_pintle_plugin_publish_list_new_message_t *ptr) {
-  size_t list_len = ptr->len;
-  if (list_len > 0) {
-    exports_pintle_plugin_publish_new_message_t *list_ptr = ptr->ptr;
-    for (size_t i = 0; i < list_len; i++) {
-      exports_pintle_plugin_publish_new_message_free(&list_ptr[i]);
-    }
-    free(list_ptr);
-  }
-}
-
-void exports_pintle_plugin_publish_verdict_free(exports_pintle_plugin_publish_verdict_t *ptr) {
-  exports_pintle_plugin_publish_outcome_free(&ptr->outcome);
-  exports_pintle_plugin_publish_list_new_message_free(&ptr->emit);
-}
-
 void transform_plugin_string_set(transform_plugin_string_t *ret, const char*s) {
   ret->ptr = (uint8_t*) s;
   ret->len = strlen(s);
@@ -1019,6 +796,196 @@ bool pintle_plugin_client_remote_addr(transform_plugin_string_t *ret) {
 uint64_t pintle_plugin_client_session_key(void) {
   int64_t ret = __wasm_import_pintle_plugin_client_session_key();
   return (uint64_t) (ret);
+}
+
+void pintle_plugin_answer_rewrite(pintle_plugin_answer_message_patch_t *patch) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(16+21*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  if (((*patch).topic).is_some) {
+    const transform_plugin_string_t *payload0 = &((*patch).topic).val;
+    *((int8_t*)(ptr + 0)) = 1;
+    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload0).len;
+    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload0).ptr;
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  if (((*patch).payload).is_some) {
+    const transform_plugin_list_u8_t *payload2 = &((*patch).payload).val;
+    *((int8_t*)(ptr + (3*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (5*sizeof(void*)))) = (*payload2).len;
+    *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+  } else {
+    *((int8_t*)(ptr + (3*sizeof(void*)))) = 0;
+  }
+  if (((*patch).qos).is_some) {
+    const pintle_plugin_types_qos_t *payload4 = &((*patch).qos).val;
+    *((int8_t*)(ptr + (6*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (1+6*sizeof(void*)))) = (int32_t) *payload4;
+  } else {
+    *((int8_t*)(ptr + (6*sizeof(void*)))) = 0;
+  }
+  if (((*patch).retain).is_some) {
+    const bool *payload6 = &((*patch).retain).val;
+    *((int8_t*)(ptr + (2+6*sizeof(void*)))) = 1;
+    *((int8_t*)(ptr + (3+6*sizeof(void*)))) = *payload6;
+  } else {
+    *((int8_t*)(ptr + (2+6*sizeof(void*)))) = 0;
+  }
+  if (((*patch).expiry_secs).is_some) {
+    const transform_plugin_option_u32_t *payload8 = &((*patch).expiry_secs).val;
+    *((int8_t*)(ptr + (4+6*sizeof(void*)))) = 1;
+    if ((*payload8).is_some) {
+      const uint32_t *payload10 = &(*payload8).val;
+      *((int8_t*)(ptr + (8+6*sizeof(void*)))) = 1;
+      *((int32_t*)(ptr + (12+6*sizeof(void*)))) = (int32_t) (*payload10);
+    } else {
+      *((int8_t*)(ptr + (8+6*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + (4+6*sizeof(void*)))) = 0;
+  }
+  if (((*patch).content_type).is_some) {
+    const transform_plugin_option_string_t *payload12 = &((*patch).content_type).val;
+    *((int8_t*)(ptr + (16+6*sizeof(void*)))) = 1;
+    if ((*payload12).is_some) {
+      const transform_plugin_string_t *payload14 = &(*payload12).val;
+      *((int8_t*)(ptr + (16+7*sizeof(void*)))) = 1;
+      *((size_t*)(ptr + (16+9*sizeof(void*)))) = (*payload14).len;
+      *((uint8_t **)(ptr + (16+8*sizeof(void*)))) = (uint8_t *) (*payload14).ptr;
+    } else {
+      *((int8_t*)(ptr + (16+7*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + (16+6*sizeof(void*)))) = 0;
+  }
+  if (((*patch).response_topic).is_some) {
+    const transform_plugin_option_string_t *payload16 = &((*patch).response_topic).val;
+    *((int8_t*)(ptr + (16+10*sizeof(void*)))) = 1;
+    if ((*payload16).is_some) {
+      const transform_plugin_string_t *payload18 = &(*payload16).val;
+      *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 1;
+      *((size_t*)(ptr + (16+13*sizeof(void*)))) = (*payload18).len;
+      *((uint8_t **)(ptr + (16+12*sizeof(void*)))) = (uint8_t *) (*payload18).ptr;
+    } else {
+      *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + (16+10*sizeof(void*)))) = 0;
+  }
+  if (((*patch).correlation_data).is_some) {
+    const transform_plugin_option_list_u8_t *payload20 = &((*patch).correlation_data).val;
+    *((int8_t*)(ptr + (16+14*sizeof(void*)))) = 1;
+    if ((*payload20).is_some) {
+      const transform_plugin_list_u8_t *payload22 = &(*payload20).val;
+      *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 1;
+      *((size_t*)(ptr + (16+17*sizeof(void*)))) = (*payload22).len;
+      *((uint8_t **)(ptr + (16+16*sizeof(void*)))) = (uint8_t *) (*payload22).ptr;
+    } else {
+      *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 0;
+    }
+  } else {
+    *((int8_t*)(ptr + (16+14*sizeof(void*)))) = 0;
+  }
+  if (((*patch).user_properties).is_some) {
+    const transform_plugin_list_tuple2_string_string_t *payload24 = &((*patch).user_properties).val;
+    *((int8_t*)(ptr + (16+18*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (16+20*sizeof(void*)))) = (*payload24).len;
+    *((uint8_t **)(ptr + (16+19*sizeof(void*)))) = (uint8_t *) (*payload24).ptr;
+  } else {
+    *((int8_t*)(ptr + (16+18*sizeof(void*)))) = 0;
+  }
+  __wasm_import_pintle_plugin_answer_rewrite(ptr);
+}
+
+void pintle_plugin_answer_refuse(pintle_plugin_answer_failure_t *failure) {
+  int32_t option;
+  uint8_t * option1;
+  size_t option2;
+  if (((*failure).message).is_some) {
+    const transform_plugin_string_t *payload0 = &((*failure).message).val;
+    option = 1;
+    option1 = (uint8_t *) (*payload0).ptr;
+    option2 = (*payload0).len;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  __wasm_import_pintle_plugin_answer_refuse((int32_t) ((*failure).code), option, option1, option2);
+}
+
+void pintle_plugin_answer_hint(pintle_plugin_answer_cache_hint_t *hint) {
+  int32_t option;
+  int64_t option1;
+  if (((*hint).ttl_ms).is_some) {
+    const uint64_t *payload0 = &((*hint).ttl_ms).val;
+    option = 1;
+    option1 = (int64_t) (*payload0);
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  int32_t option4;
+  uint8_t * option5;
+  size_t option6;
+  if (((*hint).filter).is_some) {
+    const transform_plugin_string_t *payload3 = &((*hint).filter).val;
+    option4 = 1;
+    option5 = (uint8_t *) (*payload3).ptr;
+    option6 = (*payload3).len;
+  } else {
+    option4 = 0;
+    option5 = 0;
+    option6 = 0;
+  }
+  __wasm_import_pintle_plugin_answer_hint((int32_t) (*hint).scope, option, option1, option4, option5, option6);
+}
+
+void pintle_plugin_answer_emit(pintle_plugin_answer_new_message_t *message) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+16*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  *((size_t*)(ptr + sizeof(void*))) = ((*message).topic).len;
+  *((uint8_t **)(ptr + 0)) = (uint8_t *) ((*message).topic).ptr;
+  *((size_t*)(ptr + (3*sizeof(void*)))) = ((*message).payload).len;
+  *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*message).payload).ptr;
+  *((int8_t*)(ptr + (4*sizeof(void*)))) = (int32_t) (*message).qos;
+  *((int8_t*)(ptr + (1+4*sizeof(void*)))) = (*message).retain;
+  if (((*message).expiry_secs).is_some) {
+    const uint32_t *payload0 = &((*message).expiry_secs).val;
+    *((int8_t*)(ptr + (4+4*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (8+4*sizeof(void*)))) = (int32_t) (*payload0);
+  } else {
+    *((int8_t*)(ptr + (4+4*sizeof(void*)))) = 0;
+  }
+  if (((*message).content_type).is_some) {
+    const transform_plugin_string_t *payload2 = &((*message).content_type).val;
+    *((int8_t*)(ptr + (8+5*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (8+7*sizeof(void*)))) = (*payload2).len;
+    *((uint8_t **)(ptr + (8+6*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+  } else {
+    *((int8_t*)(ptr + (8+5*sizeof(void*)))) = 0;
+  }
+  if (((*message).response_topic).is_some) {
+    const transform_plugin_string_t *payload4 = &((*message).response_topic).val;
+    *((int8_t*)(ptr + (8+8*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (8+10*sizeof(void*)))) = (*payload4).len;
+    *((uint8_t **)(ptr + (8+9*sizeof(void*)))) = (uint8_t *) (*payload4).ptr;
+  } else {
+    *((int8_t*)(ptr + (8+8*sizeof(void*)))) = 0;
+  }
+  if (((*message).correlation_data).is_some) {
+    const transform_plugin_list_u8_t *payload6 = &((*message).correlation_data).val;
+    *((int8_t*)(ptr + (8+11*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (8+13*sizeof(void*)))) = (*payload6).len;
+    *((uint8_t **)(ptr + (8+12*sizeof(void*)))) = (uint8_t *) (*payload6).ptr;
+  } else {
+    *((int8_t*)(ptr + (8+11*sizeof(void*)))) = 0;
+  }
+  *((size_t*)(ptr + (8+15*sizeof(void*)))) = ((*message).user_properties).len;
+  *((uint8_t **)(ptr + (8+14*sizeof(void*)))) = (uint8_t *) ((*message).user_properties).ptr;
+  __wasm_import_pintle_plugin_answer_emit(ptr);
 }
 
 bool pintle_plugin_attributes_get(uint64_t session_key, transform_plugin_string_t *name, transform_plugin_list_u8_t *ret) {
@@ -2392,7 +2359,7 @@ uint8_t * __wasm_export_exports_pintle_plugin_lifecycle_init(void) {
 }
 
 __attribute__((__export_name__("pintle:plugin/publish@0.1.0#on-publish")))
-uint8_t * __wasm_export_exports_pintle_plugin_publish_on_publish(int32_t arg, int32_t arg0, uint8_t * arg1, size_t arg2, int32_t arg3, int32_t arg4, int32_t arg5, int32_t arg6, int32_t arg7, int32_t arg8, int32_t arg9, uint8_t * arg10, size_t arg11) {
+int32_t __wasm_export_exports_pintle_plugin_publish_on_publish(int32_t arg, int64_t arg0, uint8_t * arg1, size_t arg2, int32_t arg3, int32_t arg4, int32_t arg5, int32_t arg6, int32_t arg7, int32_t arg8, int32_t arg9, uint8_t * arg10, size_t arg11) {
   transform_plugin_option_u32_t option;
   switch (arg6) {
     case 0: {
@@ -2425,134 +2392,8 @@ uint8_t * __wasm_export_exports_pintle_plugin_publish_on_publish(int32_t arg, in
     (transform_plugin_option_u32_t) option,
     (bool) arg8,
   };
-  exports_pintle_plugin_publish_verdict_t ret;
-  exports_pintle_plugin_publish_on_publish(arg, arg0, &arg13, option12.is_some ? &(option12.val) : NULL, &ret);
-  uint8_t *ptr = (uint8_t *) &RET_AREA;
-  switch ((int32_t) ((ret).outcome).tag) {
-    case 0: {
-      *((int8_t*)(ptr + 0)) = 0;
-      break;
-    }
-    case 1: {
-      const exports_pintle_plugin_publish_message_patch_t *payload15 = &((ret).outcome).val.rewrite;
-      *((int8_t*)(ptr + 0)) = 1;
-      if (((*payload15).topic).is_some) {
-        const transform_plugin_string_t *payload17 = &((*payload15).topic).val;
-        *((int8_t*)(ptr + sizeof(void*))) = 1;
-        *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload17).len;
-        *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload17).ptr;
-      } else {
-        *((int8_t*)(ptr + sizeof(void*))) = 0;
-      }
-      if (((*payload15).payload).is_some) {
-        const transform_plugin_list_u8_t *payload19 = &((*payload15).payload).val;
-        *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
-        *((size_t*)(ptr + (6*sizeof(void*)))) = (*payload19).len;
-        *((uint8_t **)(ptr + (5*sizeof(void*)))) = (uint8_t *) (*payload19).ptr;
-      } else {
-        *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
-      }
-      if (((*payload15).qos).is_some) {
-        const pintle_plugin_types_qos_t *payload21 = &((*payload15).qos).val;
-        *((int8_t*)(ptr + (7*sizeof(void*)))) = 1;
-        *((int8_t*)(ptr + (1+7*sizeof(void*)))) = (int32_t) *payload21;
-      } else {
-        *((int8_t*)(ptr + (7*sizeof(void*)))) = 0;
-      }
-      if (((*payload15).retain).is_some) {
-        const bool *payload23 = &((*payload15).retain).val;
-        *((int8_t*)(ptr + (2+7*sizeof(void*)))) = 1;
-        *((int8_t*)(ptr + (3+7*sizeof(void*)))) = *payload23;
-      } else {
-        *((int8_t*)(ptr + (2+7*sizeof(void*)))) = 0;
-      }
-      if (((*payload15).expiry_secs).is_some) {
-        const transform_plugin_option_u32_t *payload25 = &((*payload15).expiry_secs).val;
-        *((int8_t*)(ptr + (4+7*sizeof(void*)))) = 1;
-        if ((*payload25).is_some) {
-          const uint32_t *payload27 = &(*payload25).val;
-          *((int8_t*)(ptr + (8+7*sizeof(void*)))) = 1;
-          *((int32_t*)(ptr + (12+7*sizeof(void*)))) = (int32_t) (*payload27);
-        } else {
-          *((int8_t*)(ptr + (8+7*sizeof(void*)))) = 0;
-        }
-      } else {
-        *((int8_t*)(ptr + (4+7*sizeof(void*)))) = 0;
-      }
-      if (((*payload15).content_type).is_some) {
-        const transform_plugin_option_string_t *payload29 = &((*payload15).content_type).val;
-        *((int8_t*)(ptr + (16+7*sizeof(void*)))) = 1;
-        if ((*payload29).is_some) {
-          const transform_plugin_string_t *payload31 = &(*payload29).val;
-          *((int8_t*)(ptr + (16+8*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload31).len;
-          *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload31).ptr;
-        } else {
-          *((int8_t*)(ptr + (16+8*sizeof(void*)))) = 0;
-        }
-      } else {
-        *((int8_t*)(ptr + (16+7*sizeof(void*)))) = 0;
-      }
-      if (((*payload15).response_topic).is_some) {
-        const transform_plugin_option_string_t *payload33 = &((*payload15).response_topic).val;
-        *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 1;
-        if ((*payload33).is_some) {
-          const transform_plugin_string_t *payload35 = &(*payload33).val;
-          *((int8_t*)(ptr + (16+12*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (16+14*sizeof(void*)))) = (*payload35).len;
-          *((uint8_t **)(ptr + (16+13*sizeof(void*)))) = (uint8_t *) (*payload35).ptr;
-        } else {
-          *((int8_t*)(ptr + (16+12*sizeof(void*)))) = 0;
-        }
-      } else {
-        *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 0;
-      }
-      if (((*payload15).correlation_data).is_some) {
-        const transform_plugin_option_list_u8_t *payload37 = &((*payload15).correlation_data).val;
-        *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 1;
-        if ((*payload37).is_some) {
-          const transform_plugin_list_u8_t *payload39 = &(*payload37).val;
-          *((int8_t*)(ptr + (16+16*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (16+18*sizeof(void*)))) = (*payload39).len;
-          *((uint8_t **)(ptr + (16+17*sizeof(void*)))) = (uint8_t *) (*payload39).ptr;
-        } else {
-          *((int8_t*)(ptr + (16+16*sizeof(void*)))) = 0;
-        }
-      } else {
-        *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 0;
-      }
-      if (((*payload15).user_properties).is_some) {
-        const transform_plugin_list_tuple2_string_string_t *payload41 = &((*payload15).user_properties).val;
-        *((int8_t*)(ptr + (16+19*sizeof(void*)))) = 1;
-        *((size_t*)(ptr + (16+21*sizeof(void*)))) = (*payload41).len;
-        *((uint8_t **)(ptr + (16+20*sizeof(void*)))) = (uint8_t *) (*payload41).ptr;
-      } else {
-        *((int8_t*)(ptr + (16+19*sizeof(void*)))) = 0;
-      }
-      break;
-    }
-    case 2: {
-      *((int8_t*)(ptr + 0)) = 2;
-      break;
-    }
-    case 3: {
-      const exports_pintle_plugin_publish_failure_t *payload43 = &((ret).outcome).val.reject;
-      *((int8_t*)(ptr + 0)) = 3;
-      *((int8_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload43).code);
-      if (((*payload43).message).is_some) {
-        const transform_plugin_string_t *payload45 = &((*payload43).message).val;
-        *((int8_t*)(ptr + (2*sizeof(void*)))) = 1;
-        *((size_t*)(ptr + (4*sizeof(void*)))) = (*payload45).len;
-        *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) (*payload45).ptr;
-      } else {
-        *((int8_t*)(ptr + (2*sizeof(void*)))) = 0;
-      }
-      break;
-    }
-  }
-  *((size_t*)(ptr + (16+23*sizeof(void*)))) = ((ret).emit).len;
-  *((uint8_t **)(ptr + (16+22*sizeof(void*)))) = (uint8_t *) ((ret).emit).ptr;
-  return ptr;
+  exports_pintle_plugin_publish_verdict_t ret = exports_pintle_plugin_publish_on_publish(arg, (uint64_t) (arg0), &arg13, option12.is_some ? &(option12.val) : NULL);
+  return (int32_t) ret;
 }
 
 // Ensure that the *_component_type.o object is linked in

@@ -153,6 +153,29 @@ typedef struct pintle_plugin_types_subscription_t {
   uint8_t   retain_handling;
 } pintle_plugin_types_subscription_t;
 
+typedef uint8_t pintle_plugin_types_cache_scope_t;
+
+#define PINTLE_PLUGIN_TYPES_CACHE_SCOPE_SESSION 0
+#define PINTLE_PLUGIN_TYPES_CACHE_SCOPE_PRINCIPAL 1
+
+typedef struct {
+  bool is_some;
+  uint64_t val;
+} transform_plugin_option_u64_t;
+
+typedef struct pintle_plugin_types_cache_hint_t {
+  pintle_plugin_types_cache_scope_t   scope;
+  // None: until invalidated. 0: not cached.
+  transform_plugin_option_u64_t   ttl_ms;
+  // The same holds for every topic that this filter matches; none: for this topic.
+  transform_plugin_option_string_t   filter;
+} pintle_plugin_types_cache_hint_t;
+
+// Stands for a client in this instance: for one Session, Client Identifier, User Name and principal
+// together. When one of them is another, so is the number, and no number comes twice; so what
+// `client` tells of the four can be remembered by it. 0: the hook is about no client.
+typedef uint64_t pintle_plugin_types_client_number_t;
+
 typedef struct pintle_plugin_types_host_error_t {
   uint8_t tag;
   union {
@@ -171,6 +194,14 @@ typedef struct pintle_plugin_types_host_error_t {
 typedef pintle_plugin_types_protocol_t pintle_plugin_client_protocol_version_t;
 
 typedef pintle_plugin_types_transport_t pintle_plugin_client_transport_kind_t;
+
+typedef pintle_plugin_types_message_patch_t pintle_plugin_answer_message_patch_t;
+
+typedef pintle_plugin_types_new_message_t pintle_plugin_answer_new_message_t;
+
+typedef pintle_plugin_types_failure_t pintle_plugin_answer_failure_t;
+
+typedef pintle_plugin_types_cache_hint_t pintle_plugin_answer_cache_hint_t;
 
 typedef pintle_plugin_types_host_error_t pintle_plugin_attributes_host_error_t;
 
@@ -225,11 +256,6 @@ typedef struct {
     pintle_plugin_kv_host_error_t err;
   } val;
 } pintle_plugin_kv_result_option_list_u8_host_error_t;
-
-typedef struct {
-  bool is_some;
-  uint64_t val;
-} transform_plugin_option_u64_t;
 
 typedef struct {
   bool is_err;
@@ -435,11 +461,7 @@ typedef struct {
 
 typedef pintle_plugin_types_header_t exports_pintle_plugin_publish_header_t;
 
-typedef pintle_plugin_types_message_patch_t exports_pintle_plugin_publish_message_patch_t;
-
-typedef pintle_plugin_types_new_message_t exports_pintle_plugin_publish_new_message_t;
-
-typedef pintle_plugin_types_failure_t exports_pintle_plugin_publish_failure_t;
+typedef pintle_plugin_types_client_number_t exports_pintle_plugin_publish_client_number_t;
 
 typedef uint8_t exports_pintle_plugin_publish_origin_t;
 
@@ -448,30 +470,15 @@ typedef uint8_t exports_pintle_plugin_publish_origin_t;
 #define EXPORTS_PINTLE_PLUGIN_PUBLISH_ORIGIN_PLUGIN 2
 #define EXPORTS_PINTLE_PLUGIN_PUBLISH_ORIGIN_ADMIN 3
 
-typedef struct exports_pintle_plugin_publish_outcome_t {
-  uint8_t tag;
-  union {
-    exports_pintle_plugin_publish_message_patch_t     rewrite;
-    exports_pintle_plugin_publish_failure_t     reject;
-  } val;
-} exports_pintle_plugin_publish_outcome_t;
+typedef uint8_t exports_pintle_plugin_publish_verdict_t;
 
-#define EXPORTS_PINTLE_PLUGIN_PUBLISH_OUTCOME_PASS 0
-#define EXPORTS_PINTLE_PLUGIN_PUBLISH_OUTCOME_REWRITE 1
+#define EXPORTS_PINTLE_PLUGIN_PUBLISH_VERDICT_PASS 0
+// `answer.rewrite` tells what changes.
+#define EXPORTS_PINTLE_PLUGIN_PUBLISH_VERDICT_REWRITE 1
 // Acknowledged, and given to nobody.
-#define EXPORTS_PINTLE_PLUGIN_PUBLISH_OUTCOME_DROP 2
-#define EXPORTS_PINTLE_PLUGIN_PUBLISH_OUTCOME_REJECT 3
-
-typedef struct {
-  exports_pintle_plugin_publish_new_message_t *ptr;
-  size_t len;
-} exports_pintle_plugin_publish_list_new_message_t;
-
-typedef struct exports_pintle_plugin_publish_verdict_t {
-  exports_pintle_plugin_publish_outcome_t   outcome;
-  // Routed after this message, authorised as the plugin by its grant `publish`.
-  exports_pintle_plugin_publish_list_new_message_t   emit;
-} exports_pintle_plugin_publish_verdict_t;
+#define EXPORTS_PINTLE_PLUGIN_PUBLISH_VERDICT_DROP 2
+// `answer.refuse` tells the Reason Code.
+#define EXPORTS_PINTLE_PLUGIN_PUBLISH_VERDICT_REJECT 3
 
 // Imported Functions from `pintle:plugin/client@0.1.0`
 // Client Identifier.
@@ -486,6 +493,17 @@ extern void pintle_plugin_client_listener(transform_plugin_string_t *ret);
 extern bool pintle_plugin_client_remote_addr(transform_plugin_string_t *ret);
 // Stable for the life of the session; 0 without a client.
 extern uint64_t pintle_plugin_client_session_key(void);
+
+// Imported Functions from `pintle:plugin/answer@0.1.0`
+// Goes with `rewrite`, which needs it.
+extern void pintle_plugin_answer_rewrite(pintle_plugin_answer_message_patch_t *patch);
+// Goes with `deny`, `disconnect` and `reject`; without it they are 0x87 (Not authorized).
+extern void pintle_plugin_answer_refuse(pintle_plugin_answer_failure_t *failure);
+// Goes with `allow` and `deny`; without it they hold for this Session and topic until invalidated.
+extern void pintle_plugin_answer_hint(pintle_plugin_answer_cache_hint_t *hint);
+// Goes with all that `on-publish` may return: a message that is routed after the present one,
+// authorised as the plugin by its grant `publish`. Each one counts.
+extern void pintle_plugin_answer_emit(pintle_plugin_answer_new_message_t *message);
 
 // Imported Functions from `pintle:plugin/attributes@0.1.0`
 extern bool pintle_plugin_attributes_get(uint64_t session_key, transform_plugin_string_t *name, transform_plugin_list_u8_t *ret);
@@ -566,7 +584,7 @@ void exports_pintle_plugin_lifecycle_describe(exports_pintle_plugin_lifecycle_ab
 bool exports_pintle_plugin_lifecycle_init(exports_pintle_plugin_lifecycle_settings_error_t *err);
 
 // Exported Functions from `pintle:plugin/publish@0.1.0`
-void exports_pintle_plugin_publish_on_publish(exports_pintle_plugin_publish_origin_t origin, bool has_client, exports_pintle_plugin_publish_header_t *header, transform_plugin_list_u8_t *maybe_payload, exports_pintle_plugin_publish_verdict_t *ret);
+exports_pintle_plugin_publish_verdict_t exports_pintle_plugin_publish_on_publish(exports_pintle_plugin_publish_origin_t origin, exports_pintle_plugin_publish_client_number_t client, exports_pintle_plugin_publish_header_t *header, transform_plugin_list_u8_t *maybe_payload);
 
 // Helper Functions
 
@@ -604,7 +622,19 @@ void pintle_plugin_types_new_message_free(pintle_plugin_types_new_message_t *ptr
 
 void pintle_plugin_types_subscription_free(pintle_plugin_types_subscription_t *ptr);
 
+void transform_plugin_option_u64_free(transform_plugin_option_u64_t *ptr);
+
+void pintle_plugin_types_cache_hint_free(pintle_plugin_types_cache_hint_t *ptr);
+
 void pintle_plugin_types_host_error_free(pintle_plugin_types_host_error_t *ptr);
+
+void pintle_plugin_answer_message_patch_free(pintle_plugin_answer_message_patch_t *ptr);
+
+void pintle_plugin_answer_new_message_free(pintle_plugin_answer_new_message_t *ptr);
+
+void pintle_plugin_answer_failure_free(pintle_plugin_answer_failure_t *ptr);
+
+void pintle_plugin_answer_cache_hint_free(pintle_plugin_answer_cache_hint_t *ptr);
 
 void pintle_plugin_attributes_host_error_free(pintle_plugin_attributes_host_error_t *ptr);
 
@@ -623,8 +653,6 @@ void pintle_plugin_config_result_list_u8_host_error_free(pintle_plugin_config_re
 void pintle_plugin_kv_host_error_free(pintle_plugin_kv_host_error_t *ptr);
 
 void pintle_plugin_kv_result_option_list_u8_host_error_free(pintle_plugin_kv_result_option_list_u8_host_error_t *ptr);
-
-void transform_plugin_option_u64_free(transform_plugin_option_u64_t *ptr);
 
 void pintle_plugin_kv_result_void_host_error_free(pintle_plugin_kv_result_void_host_error_t *ptr);
 
@@ -683,18 +711,6 @@ void exports_pintle_plugin_lifecycle_settings_error_free(exports_pintle_plugin_l
 void exports_pintle_plugin_lifecycle_result_void_settings_error_free(exports_pintle_plugin_lifecycle_result_void_settings_error_t *ptr);
 
 void exports_pintle_plugin_publish_header_free(exports_pintle_plugin_publish_header_t *ptr);
-
-void exports_pintle_plugin_publish_message_patch_free(exports_pintle_plugin_publish_message_patch_t *ptr);
-
-void exports_pintle_plugin_publish_new_message_free(exports_pintle_plugin_publish_new_message_t *ptr);
-
-void exports_pintle_plugin_publish_failure_free(exports_pintle_plugin_publish_failure_t *ptr);
-
-void exports_pintle_plugin_publish_outcome_free(exports_pintle_plugin_publish_outcome_t *ptr);
-
-void exports_pintle_plugin_publish_list_new_message_free(exports_pintle_plugin_publish_list_new_message_t *ptr);
-
-void exports_pintle_plugin_publish_verdict_free(exports_pintle_plugin_publish_verdict_t *ptr);
 
 // Sets the string `ret` to reference the input string `s` without copying it
 void transform_plugin_string_set(transform_plugin_string_t *ret, const char*s);
