@@ -7,6 +7,7 @@ mod house;
 mod in_flight;
 mod loops;
 mod on_publish;
+mod share;
 
 #[path = "../../broker/plugin-host/tests/wasm/module_text.rs"]
 mod module_text;

@@ -15,7 +15,8 @@ fn is_contained(code: &Code, budget: &str, kind: &str, why: &str) {
         code,
         &format!(
             "topics = [\"bad/#\"]\non_error = {{ publish = \"reject\" }}\n\
-             limits = {{ publish = \"{budget}\", memory = \"4MiB\", host_calls = 100 }}\n"
+             limits = {{ publish = \"{budget}\", memory = \"4MiB\", host_calls = 100, \
+             worker_share = \"1s\" }}\n"
         ),
     );
     let mut others = Others::of(&house.broker);

@@ -65,6 +65,7 @@ mod share;
 mod shared;
 mod slot;
 mod spec;
+mod thread_time;
 mod ticker;
 mod timers;
 mod topic_set;

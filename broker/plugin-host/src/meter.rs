@@ -69,8 +69,8 @@ pub struct HookStats {
     pub errors: Vec<(ErrorKind, u64)>,
     /// Calls that took longer than their budget.
     pub late: u64,
-    /// Nanoseconds in all calls together. Of a script's short calls at least one in sixteen is timed,
-    /// and stands for those between.
+    /// Nanoseconds in all calls together. Of a script's short calls about one in sixteen is timed, and
+    /// stands for those between.
     pub total_ns: u64,
     /// Nanoseconds of the slowest call that was timed.
     pub max_ns: u64,

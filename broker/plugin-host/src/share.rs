@@ -1,30 +1,39 @@
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pintle_mqtt::Timestamp;
-
-use crate::ticker::TICK;
 
 /// Calls up to this long are what a plugin is there for, and are not counted.
 pub(crate) const SHORT: Duration = Duration::from_micros(50);
 /// A plugin's share is one of this.
 const WINDOW: Duration = Duration::from_secs(1);
+/// How long after a call that seemed long others are measured.
+const WATCH: Duration = Duration::from_secs(5);
+/// How long after a call that was long each is.
+const STRICT: Duration = Duration::from_secs(1);
+
 /// Sees to it that long calls of one plugin leave a worker time for others.
+///
+/// What it bounds is how long others wait behind the plugin on average. A call delays those who come
+/// during it, and each by half of its length; so it counts by its length times its length.
 #[derive(Debug)]
 pub(crate) struct WorkerShare {
     key: u64,
-    /// What long calls may take of each window on each worker.
+    /// What calls that are barely long may take of each window on each worker.
     share: Duration,
-    /// Whether there was a long call at all.
-    is_watched: AtomicBool,
+    /// When the watch ends that a call began which seemed long.
+    watched_until: AtomicU64,
+    /// When the watch ends under which each call is measured.
+    strict_until: AtomicU64,
 }
 
-/// What long calls have taken on this thread in the present window.
+/// What long calls count on this thread. It drains by a share in each window.
 #[derive(Clone, Copy, Debug)]
 struct Used {
     key: u64,
-    began: Timestamp,
+    share: Duration,
+    at: Timestamp,
     used: Duration,
 }
 
@@ -36,45 +45,95 @@ impl WorkerShare {
     pub(crate) fn new(share: Duration) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let key = LAST.fetch_add(1, Ordering::Relaxed);
-        Self { key, share, is_watched: AtomicBool::new(false) }
+        Self { key, share, watched_until: AtomicU64::new(0), strict_until: AtomicU64::new(0) }
     }
 
-    /// Whether a call has to wait for the next window. One load, unless there were long calls.
+    /// Whether a call seemed long a short while ago.
     #[inline]
-    pub(crate) fn is_used_up(&self, now: Timestamp) -> bool {
-        self.is_watched.load(Ordering::Relaxed) && self.is_over(now)
+    pub(crate) fn is_watched(&self, now: Timestamp) -> bool {
+        now.as_millis() < self.watched_until.load(Ordering::Relaxed)
     }
 
-    #[cold]
-    fn is_over(&self, now: Timestamp) -> bool {
+    /// Whether each call is to be measured.
+    pub(crate) fn is_strict(&self, now: Timestamp) -> bool {
+        now.as_millis() < self.strict_until.load(Ordering::Relaxed)
+    }
+
+    /// Whether a call has to wait. It is so only as long as the plugin is watched.
+    pub(crate) fn is_used_up(&self, now: Timestamp) -> bool {
         USED.with_borrow(|all| {
             let used = all.iter().find(|used| used.key == self.key);
-            used.is_some_and(|used| used.used >= self.share && now.since(used.began) < WINDOW)
+            used.is_some_and(|used| used.left(now) >= self.share)
         })
     }
 
-    /// Counts a call on this thread, which stands for `calls` in all. The others may have been as
-    /// long, but for what would have been seen by a tick.
+    /// Counts a call on this thread that was `took` away from others. What of it the thread ran is
+    /// not known, so that it counts for its length.
     #[inline]
-    pub(crate) fn count(&self, took: Duration, calls: u32, now: Timestamp) {
+    pub(crate) fn count_seen(&self, took: Duration, now: Timestamp) {
         if took > SHORT {
-            self.count_long(took + took.min(TICK) * (calls - 1), now);
+            self.watch(now);
+            self.count(took, now);
+        }
+    }
+
+    /// Counts a call for which the thread ran `took`, after it had made the instance for `built`.
+    pub(crate) fn count_measured(&self, took: Duration, built: Duration, now: Timestamp) {
+        if took > SHORT {
+            self.watch(now);
+            self.strict_until.store(end_of(STRICT, now), Ordering::Relaxed);
+        }
+        let cost = weight(took) + built;
+        if cost > SHORT {
+            self.count(cost, now);
         }
     }
 
     #[cold]
-    fn count_long(&self, took: Duration, now: Timestamp) {
-        self.is_watched.store(true, Ordering::Relaxed);
+    fn watch(&self, now: Timestamp) {
+        self.watched_until.store(end_of(WATCH, now), Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn count(&self, cost: Duration, now: Timestamp) {
+        if self.share >= WINDOW {
+            return;
+        }
+        // No call silences the plugin for longer than a window.
+        let cost = cost.min(self.share);
         USED.with_borrow_mut(|all| {
-            // What other plugins used in windows that are over is of no use to anybody.
-            all.retain(|used| used.key == self.key || now.since(used.began) < WINDOW);
+            // What has drained is of no use to anybody.
+            all.retain(|used| used.key == self.key || !used.left(now).is_zero());
             match all.iter_mut().find(|used| used.key == self.key) {
-                Some(used) if now.since(used.began) < WINDOW => used.used += took,
-                Some(used) => *used = Used { key: self.key, began: now, used: took },
-                None => all.push(Used { key: self.key, began: now, used: took }),
+                Some(used) => {
+                    used.used = used.left(now) + cost;
+                    used.at = now;
+                }
+                None => all.push(Used { key: self.key, share: self.share, at: now, used: cost }),
             }
         });
     }
+}
+
+impl Used {
+    fn left(&self, now: Timestamp) -> Duration {
+        let windows = now.since(self.at).as_secs_f64() / WINDOW.as_secs_f64();
+        let drained = Duration::try_from_secs_f64(self.share.as_secs_f64() * windows);
+        self.used.saturating_sub(drained.unwrap_or(Duration::MAX))
+    }
+}
+
+fn end_of(time: Duration, now: Timestamp) -> u64 {
+    now.as_millis().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What a call of this length counts: as many times its length as it is longer than a short one.
+fn weight(took: Duration) -> Duration {
+    if took <= SHORT {
+        return Duration::ZERO;
+    }
+    let nanos = took.as_nanos().saturating_mul(took.as_nanos()) / SHORT.as_nanos();
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -85,6 +144,8 @@ mod tests {
 
     use super::WorkerShare;
 
+    const NONE: Duration = Duration::ZERO;
+
     fn share() -> WorkerShare {
         WorkerShare::new(Duration::from_millis(200))
     }
@@ -93,45 +154,118 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    #[test]
-    fn long_calls_use_up_a_fifth_of_a_second_and_the_next_second_is_another() {
-        let share = share();
-        for call in 0..100 {
-            assert!(!share.is_used_up(at(call)), "{call}");
-            share.count(Duration::from_millis(2), 1, at(call));
-        }
-        assert!(share.is_used_up(at(999)));
-        assert!(!share.is_used_up(at(1000)));
-        share.count(Duration::from_millis(2), 1, at(1000));
-        assert!(!share.is_used_up(at(1001)));
+    fn micros(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
+    /// How many calls of this length are made in ten seconds of the 2000 that are wished for each.
+    fn calls_made(share: &WorkerShare, took: Duration) -> u32 {
+        let wishes = (0..20_000).map(|wish| at(wish / 2));
+        let made = wishes.filter(|now| {
+            let is_made = !(share.is_watched(*now) && share.is_used_up(*now));
+            if is_made {
+                share.count_measured(took, NONE, *now);
+            }
+            is_made
+        });
+        u32::try_from(made.count()).unwrap()
     }
 
     #[test]
-    fn short_calls_are_not_counted() {
+    fn calls_that_are_barely_long_take_a_fifth_of_the_time_and_longer_ones_less() {
+        // Once the share that a plugin begins with, then as much as drains.
+        let of_calls = |length| calls_made(&share(), micros(length));
+        assert_eq!(of_calls(51), 20_000, "which is a tenth of the time");
+        assert!((9_600..=9_700).contains(&of_calls(107)), "{}", of_calls(107));
+        assert!((2_740..=2_760).contains(&of_calls(200)), "{}", of_calls(200));
+        assert!((48..=50).contains(&of_calls(1_500)), "{}", of_calls(1_500));
+        assert!((11..=12).contains(&of_calls(20_000)), "{}", of_calls(20_000));
+    }
+
+    #[test]
+    fn a_smaller_share_is_of_fewer_calls_but_of_one_in_each_second_at_least() {
+        let of_calls =
+            |millis| calls_made(&WorkerShare::new(Duration::from_millis(millis)), micros(1_500));
+        assert!((24..=26).contains(&of_calls(100)), "{}", of_calls(100));
+        assert!((10..=12).contains(&of_calls(10)), "{}", of_calls(10));
+    }
+
+    #[test]
+    fn the_whole_second_is_no_bound() {
+        let share = WorkerShare::new(Duration::from_secs(1));
+        assert_eq!(calls_made(&share, micros(20_000)), 20_000);
+    }
+
+    #[test]
+    fn what_reads_json_for_300_us_ten_times_a_second_is_never_cut_nor_a_hundred_of_it_at_once() {
+        let share = share();
+        for now in (0..60_000).step_by(100) {
+            share.count_measured(micros(300), NONE, at(now));
+            assert!(!share.is_used_up(at(now)), "{now}");
+        }
+        for call in 0..100 {
+            assert!(!share.is_used_up(at(60_000)), "{call}");
+            share.count_measured(micros(300), NONE, at(60_000));
+        }
+    }
+
+    #[test]
+    fn no_call_silences_a_plugin_for_more_than_a_second() {
+        let share = share();
+        share.count_measured(micros(1_990), NONE, at(0));
+        share.count_measured(micros(1_990), NONE, at(0));
+        assert!(!share.is_used_up(at(0)));
+        share.count_measured(Duration::from_secs(20), NONE, at(0));
+        assert!(share.is_used_up(at(700)));
+        assert!(!share.is_used_up(at(1_000)));
+    }
+
+    #[test]
+    fn short_calls_are_not_counted_and_nobody_watches() {
         let share = share();
         for _ in 0..100_000 {
-            share.count(Duration::from_micros(50), 16, at(0));
+            share.count_measured(micros(50), NONE, at(0));
+            share.count_seen(micros(50), at(0));
         }
         assert!(!share.is_used_up(at(0)));
+        assert!(!share.is_watched(at(0)) && !share.is_strict(at(0)));
     }
 
     #[test]
-    fn a_long_call_counts_for_those_that_were_not_timed_up_to_a_tick_each() {
-        let (short, long) = (share(), share());
-        short.count(Duration::from_micros(500), 16, at(0));
-        long.count(Duration::from_millis(180), 16, at(0));
-        assert!(!short.is_used_up(at(1)) && !long.is_used_up(at(1)));
-        short.count(Duration::from_millis(192), 1, at(0));
-        long.count(Duration::from_millis(5), 1, at(0));
-        assert!(short.is_used_up(at(1)) && long.is_used_up(at(1)));
+    fn a_call_that_only_seemed_long_counts_for_its_length_and_is_watched_for_a_while() {
+        let share = share();
+        for _ in 0..60 {
+            share.count_seen(micros(3_000), at(10));
+        }
+        assert!(!share.is_used_up(at(10)));
+        assert!(share.is_watched(at(5_009)) && !share.is_strict(at(10)));
+        assert!(!share.is_watched(at(5_010)));
+    }
+
+    #[test]
+    fn after_a_call_that_was_long_each_is_measured_for_a_second() {
+        let share = share();
+        share.count_measured(micros(60), NONE, at(10));
+        assert!(share.is_strict(at(1_009)));
+        assert!(!share.is_strict(at(1_010)) && share.is_watched(at(1_010)));
+    }
+
+    #[test]
+    fn making_the_instance_counts_for_its_length_and_makes_no_call_long() {
+        let share = share();
+        share.count_measured(micros(10), micros(150_000), at(0));
+        assert!(!share.is_used_up(at(0)) && !share.is_strict(at(0)));
+        share.count_measured(micros(10), micros(60_000), at(0));
+        assert!(share.is_used_up(at(0)));
+        assert!(!share.is_used_up(at(60)));
     }
 
     #[test]
     fn one_plugin_does_not_use_the_share_of_another() {
         let (one, other) = (share(), share());
-        one.count(Duration::from_millis(200), 1, at(0));
-        other.count(Duration::from_millis(1), 1, at(0));
-        assert!(one.is_used_up(at(1)));
-        assert!(!other.is_used_up(at(1)));
+        one.count_seen(Duration::from_millis(200), at(0));
+        other.count_seen(Duration::from_millis(1), at(0));
+        assert!(one.is_used_up(at(0)));
+        assert!(!other.is_used_up(at(0)));
     }
 }

@@ -17,6 +17,7 @@ use crate::meter::{Answered, Counts, HookStats, Meter};
 use crate::plugin_state::PluginState;
 use crate::share::{SHORT, WorkerShare};
 use crate::spec::{Budgets, ErrorPolicy};
+use crate::thread_time::{take_built, thread_time};
 use crate::ticker::{TICK, ticks};
 use crate::topic_set::TopicSet;
 
@@ -148,49 +149,82 @@ impl Slot {
         watch: &mut Stopwatch,
         ask: impl FnOnce(&dyn Instance) -> Result<(Answered, T), Fault>,
     ) -> Result<T, Fault> {
-        if hook.is_on_worker() && self.share.is_used_up(now) {
+        let is_bounded = self.is_script && hook.is_on_worker();
+        let is_watched = is_bounded && self.share.is_watched(now);
+        if is_watched && self.share.is_used_up(now) {
             let fault = Fault::new(ErrorKind::Share, "it has used its share of the worker's time");
             self.note(hook, None, now, &fault);
             return Err(fault);
         }
         let permit = self.begin(hook, now)?;
         let counts = self.meter(hook).here();
-        if !(self.is_script && hook.is_on_worker()) {
+        let answer = if !is_bounded {
             watch.run();
             let answer = self.in_hook(hook, ask);
             counts.took(watch.lap(), 1, self.budgets.of(hook));
-            return self.count(hook, permit, now, answer);
-        }
-        let answer = match counts.pace.begin() {
-            Some(calls) => {
-                watch.run();
-                let answer = self.in_hook(hook, ask);
-                self.count_timed(hook, counts, watch.lap(), calls, now);
-                answer
-            }
-            None => {
-                watch.stop();
-                let began = ticks();
-                let answer = self.in_hook(hook, ask);
-                let passed = ticks() - began;
-                if passed > 0 {
-                    self.count_ticks(hook, counts, passed, now);
+            answer
+        } else if is_watched {
+            self.in_watched_hook(hook, counts, now, watch, ask)
+        } else {
+            match counts.pace.begin() {
+                Some(calls) => {
+                    watch.run();
+                    let answer = self.in_hook(hook, ask);
+                    let took = watch.lap();
+                    counts.took(took, calls, self.budgets.of(hook));
+                    counts.pace.was(took);
+                    self.share.count_seen(took, now);
+                    answer
                 }
-                answer
+                None => self.in_untimed_hook(hook, counts, now, watch, ask),
             }
         };
         self.count(hook, permit, now, answer)
     }
 
+    /// The call of a plugin that is watched: if it is timed, what the thread ran is measured too.
+    #[cold]
+    fn in_watched_hook<T>(
+        &self,
+        hook: Hook,
+        counts: &Counts,
+        now: Timestamp,
+        watch: &mut Stopwatch,
+        ask: impl FnOnce(&dyn Instance) -> T,
+    ) -> T {
+        let is_strict = self.share.is_strict(now);
+        let calls = if is_strict { Some(counts.pace.begin_timed()) } else { counts.pace.begin() };
+        let Some(calls) = calls else {
+            return self.in_untimed_hook(hook, counts, now, watch, ask);
+        };
+        watch.run();
+        take_built();
+        let began = thread_time();
+        let answer = self.in_hook(hook, ask);
+        let (ran, built) = (thread_time().saturating_sub(began), take_built());
+        counts.took(watch.lap(), calls, self.budgets.of(hook));
+        counts.pace.was(ran);
+        self.share.count_measured(ran.saturating_sub(built), built, now);
+        answer
+    }
+
     #[inline]
-    fn count_timed(&self, hook: Hook, counts: &Counts, took: Duration, calls: u32, now: Timestamp) {
-        counts.took(took, calls, self.budgets.of(hook));
-        self.share.count(took, calls, now);
-        if took > SHORT {
-            counts.pace.was_long();
-        } else {
-            counts.pace.was_short();
+    fn in_untimed_hook<T>(
+        &self,
+        hook: Hook,
+        counts: &Counts,
+        now: Timestamp,
+        watch: &mut Stopwatch,
+        ask: impl FnOnce(&dyn Instance) -> T,
+    ) -> T {
+        watch.stop();
+        let began = ticks();
+        let answer = self.in_hook(hook, ask);
+        let passed = ticks() - began;
+        if passed > 0 {
+            self.count_ticks(hook, counts, passed, now);
         }
+        answer
     }
 
     /// Counts the time of a call during which this many ticks passed, and that was not timed: it took
@@ -201,9 +235,9 @@ impl Slot {
         let took = TICK.saturating_mul(ticks);
         if took > SHORT {
             counts.took(took, 1, self.budgets.of(hook));
-            self.share.count(took, 1, now);
+            self.share.count_seen(took, now);
         }
-        counts.pace.was_long();
+        counts.pace.was(TICK);
     }
 
     /// The bare call. `ask` does not panic: instances catch what their code lets loose.

@@ -17,6 +17,7 @@ use crate::hops::{after_hops, hops};
 use crate::instance::{Abilities, CarriedState, Exchange, Instance, Reply, StoreAnswer, carried};
 use crate::per_thread::PerThread;
 use crate::service::{After, Service, ServiceBounds};
+use crate::thread_time::building;
 
 /// A plugin under one configuration, with an instance on each thread of its own.
 struct Generation<G: Guest> {
@@ -120,7 +121,8 @@ impl<G: Guest> GuestPlugin<G> {
     #[cold]
     fn on_worker(&self) -> Result<OnWorker<G>, Fault> {
         let generation = self.generation.load();
-        let guest = built(&generation.program, self.deadlines.load_on_worker)?;
+        let budget = self.deadlines.load_on_worker;
+        let guest = building(|| built(&generation.program, budget))?;
         Ok(OnWorker { generation: generation.number, guest })
     }
 
