@@ -104,11 +104,11 @@ pub(crate) const GROWTH: &[Scenario] = &[
     both("1 000 000 retained to one", "retained --messages 1000000 --rounds 1", None),
     memory("19 900 connections", "idle --connections 19900"),
     without_aim("fan-out to 10 000", "fan-out --subscribers 10000"),
-    latency("undisturbed, 10 pairs, 5000 /s", "latency"),
-    disturbed("the same, 10 000 subscription changes /s", "latency --changes 10000"),
-    disturbed("the same, one subscriber never reads", "latency --never-reads"),
-    disturbed("the same, one publisher floods", "latency --flood"),
-    disturbed("the same, a flood to one that never reads", "latency --flood --never-reads"),
+    latency("undisturbed, 10 pairs, 5000 /s", "latency --sleep"),
+    disturbed("the same, 10 000 subscription changes /s", "latency --sleep --changes 10000"),
+    disturbed("the same, one subscriber never reads", "latency --sleep --never-reads"),
+    disturbed("the same, one publisher floods", "latency --sleep --flood"),
+    disturbed("the same, a flood to one that never reads", "latency --sleep --flood --never-reads"),
 ];
 
 const fn throughput(

@@ -13,6 +13,7 @@ use pintle_mqtt::{Frame, ProtocolVersion};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
+use super::alarm::Alarm;
 use super::channel::Channel;
 use super::link::{Client, Link};
 use super::websocket::WebSocketClient;
@@ -22,6 +23,8 @@ const READ_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
 /// How many connections are being opened at a time.
 const OPENING_MAX: usize = 64;
+/// What rings the alarm; no connection has this number.
+const ALARM: Token = Token(usize::MAX);
 /// How long opening connections may stand still.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -75,6 +78,7 @@ pub(super) enum Change {
 /// Connections to one broker, numbered from 0.
 pub(super) struct Fleet {
     poll: Poll,
+    alarm: Option<Alarm>,
     events: Events,
     links: Vec<Link>,
     buffer: Vec<u8>,
@@ -88,6 +92,7 @@ impl Fleet {
     pub(super) fn new(target: Target, payload_bytes: usize) -> Result<Self> {
         Ok(Self {
             poll: Poll::new().context("cannot make an event queue")?,
+            alarm: None,
             events: Events::with_capacity(EVENTS_MAX),
             links: Vec::new(),
             buffer: vec![0; READ_BYTES + 4 * payload_bytes],
@@ -99,6 +104,16 @@ impl Fleet {
 
     pub(super) const fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// From now on [`Fleet::set_alarm`] ends waits, if the system has exact alarms.
+    pub(super) fn add_alarm(&mut self) {
+        self.alarm = Alarm::new(self.poll.registry(), ALARM).ok();
+    }
+
+    /// Lets the next wait end in `time`; false if there is no alarm.
+    pub(super) fn set_alarm(&self, time: Duration) -> bool {
+        self.alarm.as_ref().is_some_and(|alarm| alarm.set(time).is_ok())
     }
 
     /// Nanoseconds since the fleet was made.

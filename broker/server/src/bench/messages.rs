@@ -24,6 +24,7 @@ pub(super) fn fan_in(args: &FanInArgs) -> Result<Report> {
         common: &args.common,
         cast: &cast,
         disturbance: Disturbance::default(),
+        sleeps: false,
     }
     .run(&pace, args.load.length.until())
 }
@@ -38,6 +39,7 @@ pub(super) fn fan_out(args: &FanOutArgs) -> Result<Report> {
         common: &args.common,
         cast: &cast,
         disturbance: Disturbance::default(),
+        sleeps: false,
     }
     .run(&pace, args.load.length.until())
 }
@@ -51,6 +53,7 @@ pub(super) fn pairs(args: &PairsArgs) -> Result<Report> {
         common: &args.common,
         cast: &cast,
         disturbance: Disturbance::default(),
+        sleeps: false,
     }
     .run(&pace, args.load.length.until())
 }
@@ -64,6 +67,7 @@ pub(super) fn shared(args: &SharedArgs) -> Result<Report> {
         common: &args.common,
         cast: &cast,
         disturbance: Disturbance::default(),
+        sleeps: false,
     }
     .run(&pace, args.load.length.until())
 }
@@ -81,6 +85,7 @@ pub(super) fn filters(args: &FiltersArgs) -> Result<Report> {
         common: &args.common,
         cast: &cast,
         disturbance: Disturbance::default(),
+        sleeps: false,
     }
     .run(&pace, args.load.length.until())
 }
@@ -96,8 +101,15 @@ pub(super) fn latency(args: &LatencyArgs) -> Result<Report> {
     };
     let disturbance = args.disturbance.disturbance();
     let pace = |_| Pace::Rate(args.rate.unwrap_or(usual_rate));
-    Scenario { name, message: &args.message, common: &args.common, cast: &cast, disturbance }
-        .run(&pace, args.length.until())
+    Scenario {
+        name,
+        message: &args.message,
+        common: &args.common,
+        cast: &cast,
+        disturbance,
+        sleeps: args.sleep,
+    }
+    .run(&pace, args.length.until())
 }
 
 /// Who sends what to whom.
@@ -108,6 +120,8 @@ struct Scenario<'a> {
     /// Makes the cast, given the first levels of its topics.
     cast: &'a dyn Fn(&str) -> Cast,
     disturbance: Disturbance,
+    /// Whether the generator rests until a message is due.
+    sleeps: bool,
 }
 
 impl Scenario<'_> {
@@ -117,6 +131,9 @@ impl Scenario<'_> {
         let layout = self.common.version.0.layout();
         let connections = (self.cast)("").connections() + self.disturbance.connections();
         let mut bench = Bench::begin(self.common, payload, connections)?;
+        if self.sleeps {
+            bench.fleet.add_alarm();
+        }
         let cast = (self.cast)(&bench.topic_prefix());
         let pace = pace(cast.usual_window(qos, layout, payload));
         let mut traffic = cast.traffic(MessageForm::new(layout, qos, false, payload, bench.salt()));

@@ -5,6 +5,7 @@
 //! there. Every payload names its publisher and its place in the order, so that each run tells
 //! loss, duplicates, wrong order and damage.
 
+mod alarm;
 mod args;
 #[expect(clippy::module_inception, reason = "it is what one bench run is")]
 mod bench;

@@ -185,7 +185,11 @@ impl<'a> Run<'a> {
             return Ok(if may_go_on { Duration::ZERO } else { TURN_MAX });
         };
         schedule.send_due(self.fleet, self.traffic)?;
-        Ok(schedule.time_to_wait(self.fleet.now_ns()))
+        let left_ns = schedule.time_left(self.fleet.now_ns());
+        if left_ns > 0 && self.fleet.set_alarm(Duration::from_nanos(left_ns)) {
+            return Ok(TURN_MAX);
+        }
+        Ok(Duration::from_millis(left_ns.saturating_sub(SPIN_NS) / 1_000_000).min(TURN_MAX))
     }
 
     fn turn(&mut self) -> Result<()> {
@@ -257,12 +261,12 @@ impl Schedule {
         Ok(())
     }
 
-    fn time_to_wait(&self, now_ns: u64) -> Duration {
+    /// Nanoseconds until the next is due.
+    fn time_left(&self, now_ns: u64) -> u64 {
         if self.next >= self.end {
-            return TURN_MAX;
+            return nanos(TURN_MAX) + SPIN_NS;
         }
-        let left = self.next_due_ns().saturating_sub(now_ns);
-        Duration::from_millis(left.saturating_sub(SPIN_NS) / 1_000_000).min(TURN_MAX)
+        self.next_due_ns().saturating_sub(now_ns)
     }
 }
 
@@ -313,5 +317,32 @@ mod tests {
             [Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO, TURN_MAX]
         );
         assert_eq!(traffic.tally().published, 500);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_sleeps_is_woken_for_each_message() {
+        let relay = RunningRelay::start();
+        let mut fleet = Fleet::new(target(&relay), 64).unwrap();
+        fleet.add_alarm();
+        let cast = Cast::retained("p", 20);
+        let layout = ProtocolVersion::V3_1_1.layout();
+        let form = MessageForm::new(layout, QoS::AtMostOnce, true, 64, 1);
+        let mut traffic = cast.traffic(form);
+        let links = fleet.open_all([Client::new("p".to_owned())], &mut traffic).unwrap();
+        cast.seat_publishers(&mut traffic, &links, false);
+        let mut monitor = Monitor::new(None).unwrap();
+        let mut run = Run::new(&mut fleet, &mut traffic, &mut monitor, Pace::Rate(100.0), 20);
+
+        let first = run.send().unwrap();
+        let turns = (0..).map_while(|turn| {
+            let is_over = run.schedule.as_ref().is_some_and(|schedule| schedule.next == 20);
+            run.turn().unwrap();
+            (!is_over).then_some(turn)
+        });
+
+        assert_eq!(first, TURN_MAX);
+        assert!(turns.count() < 200, "it did not rest");
+        assert_eq!(traffic.tally().published, 20);
     }
 }

@@ -110,7 +110,7 @@ impl Percentiles {
 }
 
 impl Generator {
-    /// `late` tells an open loop, which never sleeps and so cannot be judged by its share.
+    /// `late` tells an open loop, which may never sleep and so cannot be judged by its share.
     pub(super) fn new(span: &Span, late: Option<Percentiles>) -> Self {
         let cpu_share = share(span.own_cpu_seconds, span.seconds);
         let is_bottleneck = match late {
@@ -227,8 +227,10 @@ impl Report {
         match (self.generator.is_bottleneck, self.late_us.is_some()) {
             (true, false) => writeln!(f, "; IT WAS THE BOTTLENECK: the broker could do more"),
             (true, true) => writeln!(f, "; IT WAS THE BOTTLENECK: messages were sent late"),
-            (false, true) => writeln!(f, " (it does not sleep between messages)"),
-            (false, false) => writeln!(f),
+            (false, true) if self.generator.cpu_share > BUSY_SHARE => {
+                writeln!(f, " (it does not sleep between messages)")
+            }
+            (false, _) => writeln!(f),
         }
     }
 
