@@ -134,6 +134,7 @@ impl Guest for LuaState {
     }
 
     /// Calls into the script with a deadline so many ticks from now.
+    #[inline]
     fn within<T>(
         &mut self,
         budget: u64,
@@ -421,10 +422,10 @@ fn call_with_message<F: mlua::IntoLua>(
     })
 }
 
-/// A payload that is a text can be handed over as one, without a reference to it; of a long one it is
-/// not worth looking.
+/// A payload that is plain text can be handed over as one, without a reference to it; of a long one it
+/// is not worth looking. Of bytes that are no text, the first few show it.
 fn short_text(payload: &[u8]) -> Option<&str> {
     const BYTES_MAX: usize = 512;
-    let payload = Some(payload).filter(|payload| payload.len() <= BYTES_MAX)?;
-    std::str::from_utf8(payload).ok()
+    let is_short_text = payload.len() <= BYTES_MAX && payload.is_ascii();
+    is_short_text.then(|| std::str::from_utf8(payload).ok()).flatten()
 }
