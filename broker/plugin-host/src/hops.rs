@@ -17,12 +17,18 @@ pub(crate) fn hops() -> u8 {
 
 /// Does what has come through so many plugins.
 pub(crate) fn after_hops<T>(hops: u8, act: impl FnOnce() -> T) -> T {
-    let _before = Before(HOPS.replace(hops));
+    let _before = come_through(hops);
     act()
 }
 
+/// The same for what follows, until the answer is dropped.
+pub(crate) fn come_through(hops: u8) -> Before {
+    Before(HOPS.replace(hops))
+}
+
 /// Is true again when it is dropped.
-struct Before(u8);
+#[must_use]
+pub(crate) struct Before(u8);
 
 impl Drop for Before {
     fn drop(&mut self) {

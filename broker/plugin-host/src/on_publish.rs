@@ -6,7 +6,7 @@ use crate::client_view::ClientView;
 use crate::core::Core;
 use crate::fault::{ErrorKind, Fault};
 use crate::hook::Hook;
-use crate::hops::{HOPS_MAX, TOO_MANY_HOPS, after_hops};
+use crate::hops::{HOPS_MAX, TOO_MANY_HOPS, come_through};
 use crate::made_message::{made, patched};
 use crate::message_view::{as_api_message, no_topic};
 use crate::meter::Answered;
@@ -44,23 +44,10 @@ impl Core {
         publish: &Publish<'_>,
         now: Timestamp,
     ) -> PublishRuling {
-        match path {
-            HookPath::Client | HookPath::Will | HookPath::Admin => {
-                self.pass(path, who, publish, now)
-            }
-            HookPath::Plugin { hops, .. } => {
-                after_hops(hops, || self.pass(path, who, publish, now))
-            }
-        }
-    }
-
-    fn pass(
-        &self,
-        path: HookPath,
-        who: Option<&Identity>,
-        publish: &Publish<'_>,
-        now: Timestamp,
-    ) -> PublishRuling {
+        let _hops = match path {
+            HookPath::Client | HookPath::Will | HookPath::Admin => None,
+            HookPath::Plugin { hops, .. } => Some(come_through(hops)),
+        };
         let passage = Passage { path, who, now, bytes_max: self.shared.message_bytes_max };
         let mut watch = Stopwatch::default();
         let mut emits = Vec::new();
