@@ -5,7 +5,7 @@
 #   benches/plugins-live.sh target/release/pintle [SECONDS] [PART…]
 #
 # Parts: reload-lua reload-wasm spin spin-10ms stuck. Each is run beside the same load without the disturbance,
-# on one broker with two workers. The load is `pintle bench latency`, which checks every message for
+# on one broker with two workers. The load is `pintle bench latency --sleep`, which checks every message for
 # loss, repetition and order, and ends with an error if a connection ends.
 set -euo pipefail
 
@@ -37,7 +37,7 @@ admin() { (cd "$folder" && "$pintle" plugin "$@" -c pintle.toml); }
 
 # The load, and what it tells: p50, p99, the slowest, and whether every message came once.
 load() {
-  "$pintle" bench latency -h 127.0.0.1 -p 18830 --pid "$broker" --duration "$seconds" --json "$@" |
+  "$pintle" bench latency --sleep -h 127.0.0.1 -p 18830 --pid "$broker" --duration "$seconds" --json "$@" |
     python3 -c '
 import json, sys
 it = json.load(sys.stdin)
