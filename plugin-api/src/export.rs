@@ -15,12 +15,25 @@
 ///     }
 /// }
 ///
-/// pintle_plugin_api::export!(Quiet);
+/// pintle_plugin_api::export!(Quiet, interfaces: [publish]);
 /// # fn main() {}
 /// ```
+///
+/// `interfaces` are those of the WIT package that the hooks stand for, and all that the component
+/// has: what is not named makes it no larger. They are `auth`, `enhanced_auth`, `acl`, `publish`,
+/// `subscribe` (with `on_unsubscribe`), `deliver` (with `cohort`), `events`, `timers`, `control`
+/// (`on_command`), `store`, `commits` and `state`. `export!(Quiet)` exports all of them.
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
+        $crate::export!($plugin, interfaces: [
+            state, auth, enhanced_auth, acl, publish, subscribe, deliver, events, timers, control,
+            store, commits,
+        ]);
+    };
+    ($plugin:ty, interfaces: [$($interface:ident),+ $(,)?]) => {
+        $($crate::export!(@known $interface);)+
+
         const _: () = {
             const fn is_a_plugin<P: $crate::Plugin + ::core::default::Default>() {}
             is_a_plugin::<$plugin>();
@@ -42,9 +55,29 @@ macro_rules! export {
             }
 
             type Component = $crate::guest::Component<Exported>;
-            $crate::guest::bindings::export_component!(
-                Component with_types_in $crate::guest::bindings
-            );
+            $crate::export!(@interfaces Component: lifecycle $($interface)+);
         };
+    };
+    (@interfaces $component:ident: $($interface:ident)+) => {
+        $($crate::guest::bindings::$interface::export!(
+            $component with_types_in $crate::guest::bindings::$interface
+        );)+
+    };
+    (@known auth) => {};
+    (@known enhanced_auth) => {};
+    (@known acl) => {};
+    (@known publish) => {};
+    (@known subscribe) => {};
+    (@known deliver) => {};
+    (@known events) => {};
+    (@known timers) => {};
+    (@known control) => {};
+    (@known store) => {};
+    (@known commits) => {};
+    (@known state) => {};
+    (@known $other:ident) => {
+        ::core::compile_error!(::core::concat!(
+            "a component exports no interface `", ::core::stringify!($other), "`"
+        ));
     };
 }

@@ -12,17 +12,22 @@ pub mod guest;
 mod host;
 mod message;
 mod plugin;
+mod setting;
 mod settings;
 mod storage;
 mod verdict;
 
 pub use client::{Client, ClientDescription, Protocol, Transport};
+#[cfg(target_arch = "wasm32")]
+pub use guest::Settings;
 pub use host::{
     Disconnect, Host, HostError, HttpError, HttpRequest, HttpResponse, LogLevel, Metric,
 };
 pub use message::{Message, NewMessage, Origin, QoS, Subscription};
 pub use plugin::{About, Hooks, Plugin};
-pub use settings::{FileContent, Settings, SettingsError};
+#[cfg(not(target_arch = "wasm32"))]
+pub use settings::Settings;
+pub use settings::{FileContent, SettingsError};
 pub use storage::{Space, StoreEntry, StoreError, StoreOp};
 pub use verdict::{
     Accepted, Action, Answer, AuthExchange, AuthStep, AuthVerdict, CacheHint, CacheScope,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
+use crate::setting::Setting;
+
 /// What the configuration says to one plugin.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -30,11 +32,9 @@ impl Settings {
     /// # Errors
     /// Names the key that does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
-        let config = match &self.config {
-            serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),
-            other => other.clone(),
-        };
-        serde_json::from_value(config).map_err(|error| SettingsError::new(error.to_string()))
+        let empty = serde_json::Value::Object(serde_json::Map::new());
+        let config = if self.config.is_null() { &empty } else { &self.config };
+        T::deserialize(Setting(config)).map_err(|misfit| SettingsError::new(misfit.to_string()))
     }
 
     /// The file that the key `key` names.
@@ -42,10 +42,12 @@ impl Settings {
     /// # Errors
     /// If the configuration does not have the key.
     pub fn file(&self, key: &str) -> Result<&FileContent, SettingsError> {
-        self.files.get(key).ok_or_else(|| {
-            SettingsError::new(format!("`{key}` is missing: name a file, as in {key} = \"…\""))
-        })
+        self.files.get(key).ok_or_else(|| no_file(key))
     }
+}
+
+pub(crate) fn no_file(key: &str) -> SettingsError {
+    SettingsError::new(format!("`{key}` is missing: name a file, as in {key} = \"…\""))
 }
 
 /// Why a plugin does not take its settings. What it had before stays in force.

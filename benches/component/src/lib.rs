@@ -8,7 +8,7 @@ use pintle_plugin_api::{
 };
 use serde::Deserialize;
 
-pintle_plugin_api::export!(Asked);
+pintle_plugin_api::export!(Asked, interfaces: [acl, publish]);
 
 const NOT_AUTHORIZED: u8 = 0x87;
 

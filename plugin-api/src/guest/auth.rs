@@ -1,4 +1,5 @@
 use super::bindings::exports::pintle::plugin::{auth, enhanced_auth};
+use super::bindings::pintle::plugin::auth_types;
 use super::client::CallingClient;
 use super::{Component, Exported, take};
 use crate::{
@@ -60,7 +61,7 @@ impl<E: Exported> enhanced_auth::Guest for Component<E> {
     }
 }
 
-impl From<Accepted> for auth::Accepted {
+impl From<Accepted> for auth_types::Accepted {
     fn from(accepted: Accepted) -> Self {
         Self {
             principal: accepted.principal,
@@ -71,7 +72,7 @@ impl From<Accepted> for auth::Accepted {
     }
 }
 
-impl From<Limits> for auth::Limits {
+impl From<Limits> for auth_types::Limits {
     fn from(limits: Limits) -> Self {
         Self {
             packet_bytes_max: limits.packet_bytes_max,
@@ -84,19 +85,19 @@ impl From<Limits> for auth::Limits {
     }
 }
 
-impl From<Rule> for auth::Rule {
+impl From<Rule> for auth_types::Rule {
     fn from(rule: Rule) -> Self {
         Self {
             effect: match rule.effect {
-                RuleEffect::Allow => auth::RuleEffect::Allow,
-                RuleEffect::Deny => auth::RuleEffect::Deny,
-                RuleEffect::Ask => auth::RuleEffect::Ask,
+                RuleEffect::Allow => auth_types::RuleEffect::Allow,
+                RuleEffect::Deny => auth_types::RuleEffect::Deny,
+                RuleEffect::Ask => auth_types::RuleEffect::Ask,
             },
             action: match rule.action {
-                RuleAction::Publish => auth::RuleAction::Publish,
-                RuleAction::Subscribe => auth::RuleAction::Subscribe,
-                RuleAction::Receive => auth::RuleAction::Receive,
-                RuleAction::All => auth::RuleAction::All,
+                RuleAction::Publish => auth_types::RuleAction::Publish,
+                RuleAction::Subscribe => auth_types::RuleAction::Subscribe,
+                RuleAction::Receive => auth_types::RuleAction::Receive,
+                RuleAction::All => auth_types::RuleAction::All,
             },
             filter: rule.filter,
             max_qos: rule.max_qos.map(Into::into),

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use super::bindings::exports::pintle::plugin::{lifecycle, state};
-use super::bindings::pintle::plugin::config;
 use super::host::Broker;
+use super::settings::Settings;
 use super::{Component, Exported, events};
-use crate::{FileContent, Hooks, Plugin, Settings, SettingsError};
+use crate::{Hooks, Plugin, SettingsError};
 
 impl<E: Exported> lifecycle::Guest for Component<E> {
     fn describe() -> lifecycle::About {
@@ -24,7 +24,7 @@ impl<E: Exported> lifecycle::Guest for Component<E> {
     fn init() -> Result<(), lifecycle::SettingsError> {
         let plugin = &E::guest().plugin;
         let about = plugin.about();
-        let settings = settings(about.files.iter().chain(about.optional_files))?;
+        let settings = Settings::new(&[about.files, about.optional_files]);
         plugin.configure(&settings)?;
         plugin.start(Arc::new(Broker));
         Ok(())
@@ -43,19 +43,6 @@ impl<E: Exported> state::Guest for Component<E> {
 
 fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-fn settings<'a>(keys: impl Iterator<Item = &'a &'a str>) -> Result<Settings, SettingsError> {
-    let config = serde_json::from_slice(config::get().as_bytes())
-        .map_err(|error| SettingsError::new(format!("the configuration is no JSON: {error}")))?;
-    let mut settings = Settings { config, ..Settings::default() };
-    for key in keys {
-        if let Some(file) = config::file(key) {
-            let file = FileContent { path: file.path.into(), bytes: file.bytes };
-            settings.files.insert((*key).to_owned(), file);
-        }
-    }
-    Ok(settings)
 }
 
 fn flags(hooks: Hooks) -> lifecycle::Hooks {
@@ -80,7 +67,8 @@ fn flags(hooks: Hooks) -> lifecycle::Hooks {
 
 impl From<SettingsError> for lifecycle::SettingsError {
     fn from(error: SettingsError) -> Self {
-        let path = error.path.map(|path| path.display().to_string());
+        // Not by `Display`, whose code is longer than all the rest of a small component.
+        let path = error.path.and_then(|path| path.into_os_string().into_string().ok());
         Self { path, line: error.line, what: error.what }
     }
 }

@@ -12,6 +12,7 @@ mod known_client;
 mod lifecycle;
 mod message;
 mod publish;
+mod settings;
 mod storage;
 mod values;
 
@@ -19,6 +20,7 @@ use std::marker::PhantomData;
 use std::panic::PanicHookInfo;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub use self::settings::Settings;
 use crate::{AuthExchange, Plugin};
 
 /// Few at a time, so that a list of them is searched fast enough.

@@ -10,7 +10,7 @@ use pintle_plugin_api::{
 };
 
 use super::bindings::exports::pintle::plugin::{auth, enhanced_auth, subscribe};
-use super::bindings::pintle::plugin::{storage_types, types};
+use super::bindings::pintle::plugin::{auth_types, storage_types, types};
 use crate::fault::{ErrorKind, Fault};
 use crate::guests::{FILTER_BYTES_MAX, RULES_MAX};
 
@@ -104,7 +104,7 @@ pub(super) fn auth_step(step: enhanced_auth::AuthStep) -> Result<AuthStep, Fault
 
 /// # Errors
 /// If there is too much of it.
-fn accepted(terms: auth::Accepted) -> Result<Accepted, Fault> {
+fn accepted(terms: auth_types::Accepted) -> Result<Accepted, Fault> {
     if terms.rules.len() > RULES_MAX {
         let what = format!("{} rules, and {RULES_MAX} are allowed", terms.rules.len());
         return Err(Fault::new(ErrorKind::Bound, what));
@@ -128,18 +128,18 @@ fn accepted(terms: auth::Accepted) -> Result<Accepted, Fault> {
     })
 }
 
-fn rule(rule: auth::Rule) -> Rule {
+fn rule(rule: auth_types::Rule) -> Rule {
     Rule {
         effect: match rule.effect {
-            auth::RuleEffect::Allow => RuleEffect::Allow,
-            auth::RuleEffect::Deny => RuleEffect::Deny,
-            auth::RuleEffect::Ask => RuleEffect::Ask,
+            auth_types::RuleEffect::Allow => RuleEffect::Allow,
+            auth_types::RuleEffect::Deny => RuleEffect::Deny,
+            auth_types::RuleEffect::Ask => RuleEffect::Ask,
         },
         action: match rule.action {
-            auth::RuleAction::Publish => RuleAction::Publish,
-            auth::RuleAction::Subscribe => RuleAction::Subscribe,
-            auth::RuleAction::Receive => RuleAction::Receive,
-            auth::RuleAction::All => RuleAction::All,
+            auth_types::RuleAction::Publish => RuleAction::Publish,
+            auth_types::RuleAction::Subscribe => RuleAction::Subscribe,
+            auth_types::RuleAction::Receive => RuleAction::Receive,
+            auth_types::RuleAction::All => RuleAction::All,
         },
         filter: rule.filter,
         max_qos: rule.max_qos.map(qos),

@@ -7,8 +7,8 @@ use pintle_plugin_api::{Disconnect, HttpRequest, LogLevel, Metric};
 use wasmtime::Result;
 
 use super::bindings::pintle::plugin::{
-    answer, attributes, broker, client, clock, config, http, kv, log, message, metrics, random,
-    stats, storage_types, timer, types,
+    answer, attributes, auth_types, broker, client, clock, config, http, kv, log, message, metrics,
+    random, stats, storage_types, timer, types,
 };
 use super::convert::{host_error, http_error, protocol, transport};
 use super::from_guest::{self, new_message, subscription};
@@ -21,6 +21,7 @@ use crate::ticker::ticks;
 type Answer<T> = Result<std::result::Result<T, types::HostError>>;
 
 impl types::Host for StoreData {}
+impl auth_types::Host for StoreData {}
 impl storage_types::Host for StoreData {}
 
 impl client::Host for StoreData {

@@ -9,7 +9,7 @@ use pintle_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-pintle_plugin_api::export!(Audit);
+pintle_plugin_api::export!(Audit, interfaces: [events, control]);
 
 const EVENTS: EventKinds = EventKinds::NONE
     .with(EventKind::Connected)

@@ -394,6 +394,12 @@ void pintle_plugin_types_cache_hint_free(pintle_plugin_types_cache_hint_t *ptr) 
   transform_plugin_option_string_free(&ptr->filter);
 }
 
+void pintle_plugin_types_settings_error_free(pintle_plugin_types_settings_error_t *ptr) {
+  transform_plugin_option_string_free(&ptr->path);
+  transform_plugin_option_u32_free(&ptr->line);
+  transform_plugin_string_free(&ptr->what);
+}
+
 void pintle_plugin_types_host_error_free(pintle_plugin_types_host_error_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 0: {
@@ -655,15 +661,13 @@ void pintle_plugin_http_result_response_http_error_free(pintle_plugin_http_resul
   }
 }
 
+void exports_pintle_plugin_lifecycle_settings_error_free(exports_pintle_plugin_lifecycle_settings_error_t *ptr) {
+  pintle_plugin_types_settings_error_free(ptr);
+}
+
 void exports_pintle_plugin_lifecycle_about_free(exports_pintle_plugin_lifecycle_about_t *ptr) {
   transform_plugin_string_free(&ptr->name);
   transform_plugin_string_free(&ptr->version);
-}
-
-void exports_pintle_plugin_lifecycle_settings_error_free(exports_pintle_plugin_lifecycle_settings_error_t *ptr) {
-  transform_plugin_option_string_free(&ptr->path);
-  transform_plugin_option_u32_free(&ptr->line);
-  transform_plugin_string_free(&ptr->what);
 }
 
 void exports_pintle_plugin_lifecycle_result_void_settings_error_free(exports_pintle_plugin_lifecycle_result_void_settings_error_t *ptr) {

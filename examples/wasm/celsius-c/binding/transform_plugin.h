@@ -176,6 +176,14 @@ typedef struct pintle_plugin_types_cache_hint_t {
 // `client` tells of the four can be remembered by it. 0: the hook is about no client.
 typedef uint64_t pintle_plugin_types_client_number_t;
 
+typedef struct pintle_plugin_types_settings_error_t {
+  // The file at fault, if it is one.
+  transform_plugin_option_string_t   path;
+  // The line at fault, counted from 1.
+  transform_plugin_option_u32_t   line;
+  transform_plugin_string_t   what;
+} pintle_plugin_types_settings_error_t;
+
 typedef struct pintle_plugin_types_host_error_t {
   uint8_t tag;
   union {
@@ -410,6 +418,8 @@ typedef struct {
   } val;
 } pintle_plugin_http_result_response_http_error_t;
 
+typedef pintle_plugin_types_settings_error_t exports_pintle_plugin_lifecycle_settings_error_t;
+
 // A hook that is named needs the interface that it stands for.
 typedef uint16_t exports_pintle_plugin_lifecycle_hooks_t;
 
@@ -443,14 +453,6 @@ typedef struct exports_pintle_plugin_lifecycle_about_t {
   // The same for files that may be missing.
   transform_plugin_list_string_t   optional_files;
 } exports_pintle_plugin_lifecycle_about_t;
-
-typedef struct exports_pintle_plugin_lifecycle_settings_error_t {
-  // The file at fault, if it is one.
-  transform_plugin_option_string_t   path;
-  // The line at fault, counted from 1.
-  transform_plugin_option_u32_t   line;
-  transform_plugin_string_t   what;
-} exports_pintle_plugin_lifecycle_settings_error_t;
 
 typedef struct {
   bool is_err;
@@ -626,6 +628,8 @@ void transform_plugin_option_u64_free(transform_plugin_option_u64_t *ptr);
 
 void pintle_plugin_types_cache_hint_free(pintle_plugin_types_cache_hint_t *ptr);
 
+void pintle_plugin_types_settings_error_free(pintle_plugin_types_settings_error_t *ptr);
+
 void pintle_plugin_types_host_error_free(pintle_plugin_types_host_error_t *ptr);
 
 void pintle_plugin_answer_message_patch_free(pintle_plugin_answer_message_patch_t *ptr);
@@ -704,9 +708,9 @@ void pintle_plugin_http_http_error_free(pintle_plugin_http_http_error_t *ptr);
 
 void pintle_plugin_http_result_response_http_error_free(pintle_plugin_http_result_response_http_error_t *ptr);
 
-void exports_pintle_plugin_lifecycle_about_free(exports_pintle_plugin_lifecycle_about_t *ptr);
-
 void exports_pintle_plugin_lifecycle_settings_error_free(exports_pintle_plugin_lifecycle_settings_error_t *ptr);
+
+void exports_pintle_plugin_lifecycle_about_free(exports_pintle_plugin_lifecycle_about_t *ptr);
 
 void exports_pintle_plugin_lifecycle_result_void_settings_error_free(exports_pintle_plugin_lifecycle_result_void_settings_error_t *ptr);
 

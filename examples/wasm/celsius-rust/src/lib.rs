@@ -9,7 +9,7 @@ use pintle_plugin_api::{
 use serde::Deserialize;
 use serde_json::Value;
 
-pintle_plugin_api::export!(Celsius);
+pintle_plugin_api::export!(Celsius, interfaces: [publish]);
 
 /// The plugin.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use pintle_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-pintle_plugin_api::export!(KvStore);
+pintle_plugin_api::export!(KvStore, interfaces: [store, control]);
 
 /// Keys that kv lists at once.
 const PAGE_MAX: usize = 1000;

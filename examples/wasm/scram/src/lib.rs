@@ -14,12 +14,12 @@ use pintle_plugin_api::{
     About, AuthExchange, Client, Hooks, Host, LogLevel, Plugin, Settings, SettingsError,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exchange::Exchange;
 pub use crate::verifier::Verifier;
 
-pintle_plugin_api::export!(Scram);
+pintle_plugin_api::export!(Scram, interfaces: [enhanced_auth, control]);
 
 /// What RFC 7677 asks for at least.
 const ITERATIONS: u32 = 4096;
@@ -47,11 +47,6 @@ struct Config {
     /// Verifiers as text, by user name. Nobody connects until there is one.
     #[serde(default)]
     users: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct VerifierArgs {
-    password: String,
 }
 
 impl Users {
@@ -131,10 +126,10 @@ impl Plugin for Scram {
         if command != "verifier" {
             return Err(format!("there is no command `{command}`; there is: verifier"));
         }
-        let args: VerifierArgs = serde_json::from_str(args)
-            .map_err(|error| format!("give {{\"password\": \"…\"}}: {error}"))?;
+        let args: Value = serde_json::from_slice(args.as_bytes()).unwrap_or_default();
+        let password = args["password"].as_str().ok_or("give {\"password\": \"…\"}")?;
         let salt = self.random::<SALT_LEN>().ok_or("no random bytes")?;
-        let verifier = Verifier::of_password(&args.password, &salt, ITERATIONS);
+        let verifier = Verifier::of_password(password, &salt, ITERATIONS);
         Ok(json!({ "verifier": verifier.to_string() }).to_string())
     }
 }

@@ -2,4 +2,4 @@
 
 use pintle_plugin_acl_file::AclFile;
 
-pintle_plugin_api::export!(AclFile);
+pintle_plugin_api::export!(AclFile, interfaces: [acl]);

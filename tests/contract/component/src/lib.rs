@@ -5,4 +5,6 @@
 #[path = "../../probe.rs"]
 mod probe;
 
-pintle_plugin_api::export!(probe::Probe);
+pintle_plugin_api::export!(probe::Probe, interfaces: [
+    auth, enhanced_auth, acl, publish, subscribe, deliver, events, timers, control, state,
+]);

@@ -2,7 +2,7 @@
 
 use pintle_plugin_api::{About, Action, CacheHint, Client, Decision, Failure, Hooks, Plugin};
 
-pintle_plugin_api::export!(Rights);
+pintle_plugin_api::export!(Rights, interfaces: [acl]);
 
 const NOT_AUTHORIZED: u8 = 0x87;
 

@@ -7,7 +7,7 @@ use pintle_plugin_api::{
     Plugin, Rule, RuleAction, RuleEffect,
 };
 
-pintle_plugin_api::export!(Login);
+pintle_plugin_api::export!(Login, interfaces: [auth]);
 
 const BAD_USER_NAME_OR_PASSWORD: u8 = 0x86;
 const SERVER_UNAVAILABLE: u8 = 0x88;

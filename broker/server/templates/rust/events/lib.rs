@@ -7,7 +7,7 @@ use pintle_plugin_api::{
     StampedEvent,
 };
 
-pintle_plugin_api::export!(Presence);
+pintle_plugin_api::export!(Presence, interfaces: [events]);
 
 /// It is told of these only.
 const EVENTS: EventKinds = EventKinds::NONE

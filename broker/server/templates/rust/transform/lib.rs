@@ -9,7 +9,7 @@ use pintle_plugin_api::{
 use serde::Deserialize;
 use serde_json::Value;
 
-pintle_plugin_api::export!(Units);
+pintle_plugin_api::export!(Units, interfaces: [publish]);
 
 #[derive(Default)]
 struct Units {
