@@ -85,8 +85,8 @@ pub struct ScriptLimits {
     pub log_line_bytes_max: usize,
     /// Calls of host functions within one hook; 10 000.
     pub host_calls_max: u32,
-    /// What calls of over 50 µs may take of each second of a worker; 200 ms. A longer call counts by
-    /// its length times its length. A second is no bound.
+    /// What calls of over 50 µs may take of each second of a worker; 200 ms. A call counts for its
+    /// length, and as much again for each 25 µs over. A second is no bound.
     pub worker_share: Duration,
 }
 
