@@ -7,6 +7,16 @@ use crate::sources::{files, root};
 
 const SUMS: &str = "examples/wasm/SHA256SUMS";
 
+/// A component is small, so that it is loaded quickly.
+const BYTES_MAX: u64 = 99_000;
+
+/// Those that have a reason not to be: cryptography, a reader of files, and nearly every hook.
+const LARGER: [(&str, u64); 3] = [
+    ("examples/wasm/scram/scram.wasm", 140_000),
+    ("plugins/acl-file/component/acl-file.wasm", 112_000),
+    ("tests/contract/component/probe.wasm", 160_000),
+];
+
 /// Hashes of the list, by path.
 fn sums() -> BTreeMap<String, String> {
     let text = fs::read_to_string(root().join(SUMS)).expect("the list of components");
@@ -52,4 +62,14 @@ fn every_component_is_in_the_list_of_hashes_and_has_its_lock_file() {
         assert!(!is_rust || folder.join("Cargo.lock").is_file(), "{path} has no Cargo.lock");
     }
     assert!(sums.is_empty(), "no manifest names {sums:?}");
+}
+
+#[test]
+fn components_are_small() {
+    for (path, _) in components() {
+        let bytes = fs::metadata(root().join(&path)).expect("a component").len();
+        let larger = LARGER.iter().find(|(other, _)| *other == path);
+        let max = larger.map_or(BYTES_MAX, |(_, max)| *max);
+        assert!(bytes <= max, "{path} has {bytes} bytes, and {max} are allowed");
+    }
 }
