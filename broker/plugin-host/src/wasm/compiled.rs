@@ -176,6 +176,7 @@ mod tests {
     use wasmtime::{Config, Engine, Store, component::Linker};
 
     use super::Compiled;
+    use crate::guests::COMPILED_BYTES_MAX;
 
     #[derive(Debug, PartialEq)]
     enum Code {
@@ -196,7 +197,7 @@ mod tests {
 
         /// A process that begins, loads one component whose function answers `answer`, and calls it.
         fn load(&self, answer: i32) -> Code {
-            self.load_within(answer, u64::MAX)
+            self.load_within(answer, COMPILED_BYTES_MAX)
         }
 
         fn load_within(&self, answer: i32, bytes_max: u64) -> Code {
@@ -216,7 +217,7 @@ mod tests {
 
         /// The files of compiled code.
         fn code(&self) -> Vec<PathBuf> {
-            let compiled = Compiled::at(&self.folder(), u64::MAX).unwrap();
+            let compiled = Compiled::at(&self.folder(), COMPILED_BYTES_MAX).unwrap();
             compiled.entries().into_iter().map(|entry| entry.path).collect()
         }
     }
