@@ -23,14 +23,14 @@ impl Core {
     pub(crate) fn authorize(&self, who: &Identity, action: Action<'_>, now: Timestamp) -> Ruling {
         let mut tally = Tally::new();
         if let Some(rules) = who.rules() {
-            tally.add(vote_of_rules(rules.as_any().downcast_ref(), action));
+            tally.add(&vote_of_rules(rules.as_any().downcast_ref(), action));
         }
         let mut watch = Stopwatch::default();
         for slot in &self.chains.authorize {
             if !tally.is_open() {
                 break;
             }
-            tally.add(slot.vote(who, action, now, &mut watch));
+            slot.vote(who, action, now, &mut watch, &mut tally);
         }
         tally.ruling(now)
     }
@@ -52,15 +52,17 @@ impl Slot {
         action: Action<'_>,
         now: Timestamp,
         watch: &mut Stopwatch,
-    ) -> Vote {
+        tally: &mut Tally,
+    ) {
         let generation = self.state.generation.load(Ordering::Acquire);
-        if let Some(vote) = self.state.decisions.find(who, action, generation, now) {
-            return vote;
+        // Counted where it is kept: to move it here would take longer than to find it.
+        if self.state.decisions.find(who, action, generation, now, |vote| tally.add(vote)) {
+            return;
         }
         let asked = as_api_action(action, |seen| {
             self.new_vote(&Asked { who, action, seen, now }, generation, watch)
         });
-        asked.unwrap_or_else(|| denial("a message without a topic", now))
+        tally.add(&asked.unwrap_or_else(|| denial("a message without a topic", now)));
     }
 
     fn new_vote(&self, asked: &Asked<'_>, generation: u64, watch: &mut Stopwatch) -> Vote {
@@ -169,22 +171,23 @@ impl Tally {
         Self { voters: 0, allowed: false, until: Timestamp::NEVER, refusal: None }
     }
 
-    pub(crate) fn add(&mut self, vote: Vote) {
+    #[inline]
+    pub(crate) fn add(&mut self, vote: &Vote) {
         self.voters += 1;
         match vote {
             Vote::Next => {}
             Vote::Allow(until) => {
                 self.allowed = true;
-                self.until = self.until.min(until);
+                self.until = self.until.min(*until);
             }
             // A no holds as long as it holds, whatever was said before it.
             Vote::Deny(reason, until, why) => {
-                self.until = until;
-                self.refusal = Some((Verdict::Deny(reason), why));
+                self.until = *until;
+                self.refusal = Some((Verdict::Deny(*reason), Arc::clone(why)));
             }
             Vote::Disconnect(reason, why) => {
                 self.until = Timestamp::default();
-                self.refusal = Some((Verdict::Disconnect(reason), why));
+                self.refusal = Some((Verdict::Disconnect(*reason), Arc::clone(why)));
             }
         }
     }

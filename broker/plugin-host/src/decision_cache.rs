@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::HashMap;
 use parking_lot::RwLock;
@@ -8,6 +8,7 @@ use pintle_plugin_api::{CacheHint, CacheScope};
 use pintle_ports::{Action, Identity};
 
 use crate::fault::Fault;
+use crate::recent_decisions::RecentDecisions;
 use crate::topic_set::PrefixedFilter;
 
 /// What a plugin decided on one action.
@@ -30,23 +31,31 @@ pub(crate) enum Vote {
 pub(crate) struct DecisionCache {
     decisions_max: usize,
     len: AtomicUsize,
-    hits: AtomicU64,
     kept: RwLock<Kept>,
+    /// What threads found here last, for which there is no lock to be taken.
+    recent: RecentDecisions,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    by_session: HashMap<u64, Vec<Entry>>,
-    by_principal: HashMap<Box<str>, Vec<Entry>>,
+    by_session: HashMap<u64, Vec<Arc<Entry>>>,
+    by_principal: HashMap<Box<str>, Vec<Arc<Entry>>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry {
+    scope: Scope,
     question: Question,
     pattern: Pattern,
     generation: u64,
     until: Timestamp,
     vote: Vote,
+}
+
+#[derive(Debug)]
+enum Scope {
+    Session(u64),
+    Principal(Box<str>),
 }
 
 /// What must be equal for an answer to be used again, apart from the topic.
@@ -69,12 +78,13 @@ impl DecisionCache {
         Self {
             decisions_max,
             len: AtomicUsize::new(0),
-            hits: AtomicU64::new(0),
             kept: RwLock::default(),
+            recent: RecentDecisions::new(),
         }
     }
 
-    /// A decision that still holds for `action`, made under `generation`.
+    /// Shows `seen` a decision that still holds for `action`, made under `generation`; whether there
+    /// is one.
     #[inline]
     pub(crate) fn find(
         &self,
@@ -82,26 +92,25 @@ impl DecisionCache {
         action: Action<'_>,
         generation: u64,
         now: Timestamp,
-    ) -> Option<Vote> {
+        mut seen: impl FnMut(&Vote),
+    ) -> bool {
         if self.len.load(Ordering::Relaxed) == 0 {
-            return None;
+            return false;
         }
         let question = Question::of(action);
-        let kept = self.kept.read();
-        let of_session = kept.by_session.get(&who.session_key);
-        let of_principal = who.principal().and_then(|it| kept.by_principal.get(it));
-        let holds = |entry: &&Entry| {
+        let holds = |entry: &Entry| {
             entry.generation == generation
                 && now < entry.until
                 && entry.question == question
                 && entry.pattern.holds_for(action)
         };
-        let mut entries = of_session.into_iter().chain(of_principal).flatten();
-        let vote = entries.find(holds).map(|entry| entry.vote.clone());
-        if vote.is_some() {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-        }
-        vote
+        let place = who.session_key.wrapping_mul(4).wrapping_add(question.kind.into());
+        self.recent.find(
+            place,
+            |entry| entry.scope.holds_for(who) && holds(entry),
+            || self.kept.read().find(who, holds),
+            |entry| seen(&entry.vote),
+        )
     }
 
     /// Whether a decision with this hint holds for more than one topic and session.
@@ -136,43 +145,33 @@ impl DecisionCache {
         if until <= now {
             return Ok(());
         }
-        let entry = Entry {
-            question: Question::of(action),
-            pattern,
-            generation,
-            until,
-            vote: vote.clone(),
-        };
-        match (hint.scope, who.principal()) {
-            (CacheScope::Session, _) => {
-                self.insert(entry, now, |kept| kept.by_session.entry(who.session_key).or_default());
-            }
-            (CacheScope::Principal, Some(principal)) => self
-                .insert(entry, now, |kept| kept.by_principal.entry(principal.into()).or_default()),
+        let scope = match (hint.scope, who.principal()) {
+            (CacheScope::Session, _) => Scope::Session(who.session_key),
+            (CacheScope::Principal, Some(principal)) => Scope::Principal(principal.into()),
             // Clients without a name have nothing in common.
-            (CacheScope::Principal, None) => {}
-        }
+            (CacheScope::Principal, None) => return Ok(()),
+        };
+        let question = Question::of(action);
+        self.insert(Entry { scope, question, pattern, generation, until, vote: vote.clone() }, now);
         Ok(())
     }
 
-    fn insert(
-        &self,
-        entry: Entry,
-        now: Timestamp,
-        place: impl FnOnce(&mut Kept) -> &mut Vec<Entry>,
-    ) {
+    fn insert(&self, entry: Entry, now: Timestamp) {
         let mut kept = self.kept.write();
         if self.len.load(Ordering::Relaxed) >= self.decisions_max {
             *kept = Kept::default();
             self.len.store(0, Ordering::Relaxed);
         }
-        let entries = place(&mut kept);
+        let entries = match &entry.scope {
+            Scope::Session(key) => kept.by_session.entry(*key).or_default(),
+            Scope::Principal(name) => kept.by_principal.entry(name.clone()).or_default(),
+        };
         let before = entries.len();
         entries.retain(|old| old.until > now && old.generation == entry.generation);
         if entries.len() >= SCOPE_DECISIONS_MAX {
             entries.remove(0);
         }
-        entries.push(entry);
+        entries.push(Arc::new(entry));
         let len = self.len.load(Ordering::Relaxed) + entries.len();
         self.len.store(len.saturating_sub(before), Ordering::Relaxed);
     }
@@ -181,6 +180,7 @@ impl DecisionCache {
         let mut kept = self.kept.write();
         *kept = Kept::default();
         self.len.store(0, Ordering::Relaxed);
+        self.recent.forget();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -188,12 +188,30 @@ impl DecisionCache {
     }
 
     pub(crate) fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.recent.hits()
     }
 }
 
 /// Decisions kept for one session or one principal; the oldest makes way.
 const SCOPE_DECISIONS_MAX: usize = 64;
+
+impl Kept {
+    fn find(&self, who: &Identity, holds: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
+        let of_session = self.by_session.get(&who.session_key);
+        let of_principal = who.principal().and_then(|it| self.by_principal.get(it));
+        let mut entries = of_session.into_iter().chain(of_principal).flatten();
+        entries.find(|entry| holds(entry)).cloned()
+    }
+}
+
+impl Scope {
+    fn holds_for(&self, who: &Identity) -> bool {
+        match self {
+            Self::Session(key) => *key == who.session_key,
+            Self::Principal(name) => who.principal() == Some(&**name),
+        }
+    }
+}
 
 impl Question {
     fn of(action: Action<'_>) -> Self {

@@ -46,7 +46,7 @@ impl Core {
         let mut voters = Vec::new();
         let mut count = |vote: Vote, voter: VoterAnswer| {
             if tally.is_open() {
-                tally.add(vote);
+                tally.add(&vote);
             }
             voters.push(voter);
         };

@@ -57,6 +57,7 @@ mod plugin_handle;
 mod plugin_metrics;
 mod plugin_state;
 mod plugin_store;
+mod recent_decisions;
 mod refusal_code;
 mod roster;
 mod rules;

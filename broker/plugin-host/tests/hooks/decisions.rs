@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use pintle_mqtt::{QoS, ReasonCode};
@@ -192,6 +193,49 @@ fn invalidate_forgets_and_raises_the_generation() {
     assert!(plugin.hooks.generation() > before);
     plugin.publish(&who, "a", 0);
     assert_eq!(plugin.asked(), 2);
+}
+
+#[test]
+fn what_a_thread_found_again_and_again_is_forgotten_there_too() {
+    let plugin = counted(allow_for("#"));
+    let who = client("c");
+    for _ in 0..3 {
+        plugin.publish(&who, "a", 0);
+    }
+    let invalidate = || plugin.plugin_host.lock().as_ref().unwrap().invalidate();
+    thread::scope(|scope| scope.spawn(invalidate).join()).unwrap();
+    plugin.publish(&who, "a", 0);
+    assert_eq!(plugin.asked(), 2);
+}
+
+#[test]
+fn what_threads_reused_is_counted_together_also_when_they_ended() {
+    let plugin = counted(allow_for("#"));
+    let who = client("c");
+    plugin.publish(&who, "a", 0);
+    let publish = || {
+        for topic in ["a", "b", "c"] {
+            assert_eq!(
+                plugin.hooks.authorize(&who, Action::Publish(&message(topic, b"")), at(0)).verdict,
+                Verdict::Allow
+            );
+        }
+    };
+    for _ in 0..5 {
+        thread::scope(|scope| scope.spawn(publish).join()).unwrap();
+    }
+    publish();
+    assert_eq!(plugin.host.stats()[0].decisions_reused, 18);
+    assert_eq!(plugin.asked(), 1);
+}
+
+#[test]
+fn a_session_whose_principal_is_another_now_is_asked_about_again() {
+    let plugin = counted(of_principal(Duration::MAX));
+    for (user_name, asked) in [("alice", 1), ("bob", 2), ("alice", 2), ("bob", 2)] {
+        plugin.publish(&user("c", user_name), "a", 0);
+        assert_eq!(plugin.asked(), asked, "{user_name}");
+    }
 }
 
 #[test]
