@@ -1,6 +1,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The ways a plugin can fail.
@@ -60,17 +61,29 @@ impl ErrorKind {
     }
 }
 
-/// A plugin error: its kind, and what happened in words.
+/// A plugin error: its kind, and what happened in words. As short as an address, since answers that
+/// may be one are moved from caller to caller.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
+pub(crate) struct Fault(Box<FaultParts>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct FaultParts {
     pub(crate) kind: ErrorKind,
     what: Cow<'static, str>,
+}
+
+impl Deref for Fault {
+    type Target = FaultParts;
+
+    fn deref(&self) -> &FaultParts {
+        &self.0
+    }
 }
 
 impl Fault {
     pub(crate) fn new(kind: ErrorKind, what: impl Into<Cow<'static, str>>) -> Self {
         let what = what.into();
-        Self { kind, what }
+        Self(Box::new(FaultParts { kind, what }))
     }
 
     pub(crate) fn invalid(what: impl Into<Cow<'static, str>>) -> Self {
@@ -82,15 +95,12 @@ impl Fault {
         Self::new(ErrorKind::IllegalCode, what)
     }
 
-    pub(crate) const fn late() -> Self {
-        Self { kind: ErrorKind::Late, what: Cow::Borrowed("it did not answer in time") }
+    pub(crate) fn late() -> Self {
+        Self::new(ErrorKind::Late, "it did not answer in time")
     }
 
-    pub(crate) const fn breaker_open() -> Self {
-        Self {
-            kind: ErrorKind::BreakerOpen,
-            what: Cow::Borrowed("it failed too often and is left alone for a while"),
-        }
+    pub(crate) fn breaker_open() -> Self {
+        Self::new(ErrorKind::BreakerOpen, "it failed too often and is left alone for a while")
     }
 }
 

@@ -61,7 +61,13 @@ pub(crate) trait Guest: Sized + 'static {
     /// The exchange is over.
     fn auth_end(&mut self, exchange: u64) -> Result<(), Fault>;
 
-    fn authorize(&mut self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault>;
+    /// `None` if it is allowed, until invalidated. A decision is long, and would be moved from one
+    /// caller to the next.
+    fn authorize(
+        &mut self,
+        client: &dyn Client,
+        action: &Action<'_>,
+    ) -> Result<Option<Box<Decision>>, Fault>;
 
     fn explain(
         &mut self,

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use pintle_plugin_api::{
-    Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
+    Action, AuthStep, AuthVerdict, CacheHint, Client, ClientDescription, Credentials, Decision,
     DeliverVerdict, Failure, Hooks, Host, Message, Origin, PublishVerdict, Settings, SettingsError,
     Space, StampedEvent, StoreEntry, StoreOp, SubscribeVerdict, Subscription,
 };
@@ -297,7 +297,11 @@ impl<G: Guest> Instance for GuestPlugin<G> {
     }
 
     fn authorize(&self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
-        self.ask(|budgets| budgets.authorize, |guest| guest.authorize(client, action))
+        let ask = |guest: &mut G| guest.authorize(client, action);
+        Ok(match self.ask(|budgets| budgets.authorize, ask)? {
+            Some(decision) => *decision,
+            None => Decision::Allow(CacheHint::default()),
+        })
     }
 
     fn explain(&self, client: &dyn Client, action: &Action<'_>) -> Result<Option<String>, Fault> {

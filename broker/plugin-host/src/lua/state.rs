@@ -4,7 +4,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 use mlua::{FromLuaMulti, Function, Lua, Table, Value};
 use pintle_plugin_api::{
-    Action, AuthStep, AuthVerdict, CacheHint, Client, ClientDescription, Credentials, Decision,
+    Action, AuthStep, AuthVerdict, Client, ClientDescription, Credentials, Decision,
     DeliverVerdict, Message, Origin, PublishOutcome, PublishVerdict, Space, StampedEvent,
     StoreEntry, StoreOp, SubscribeVerdict, Subscription,
 };
@@ -211,15 +211,21 @@ impl Guest for LuaState {
         Ok(())
     }
 
-    fn authorize(&mut self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
+    fn authorize(
+        &mut self,
+        client: &dyn Client,
+        action: &Action<'_>,
+    ) -> Result<Option<Box<Decision>>, Fault> {
         let Self { lua, hooks, clients, texts, bound, .. } = self;
         let Some(hook) = &hooks.authorize else { return no_hook() };
         let (value, hint): (Value, Option<Table>) =
             ask_about(lua, *bound, hook, clients, texts, client, action)?;
         match (value, hint) {
-            (Value::Nil, _) => Ok(Decision::Next),
-            (Value::Boolean(true), None) => Ok(Decision::Allow(CacheHint::default())),
-            (value, hint) => checked(bound.after(lua, || decision(value, hint)))?,
+            (Value::Boolean(true), None) => Ok(None),
+            (Value::Nil, _) => Ok(Some(Box::new(Decision::Next))),
+            (value, hint) => {
+                checked(bound.after(lua, || decision(value, hint)))?.map(|it| Some(Box::new(it)))
+            }
         }
     }
 

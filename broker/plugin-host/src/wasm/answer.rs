@@ -51,8 +51,16 @@ impl Answer {
         }
     }
 
+    /// `None` if it is allowed, until invalidated.
     #[inline]
-    pub(super) fn decision(&mut self, word: acl::Decision) -> Decision {
+    pub(super) fn decision(&mut self, word: acl::Decision) -> Option<Box<Decision>> {
+        match (word, &self.0) {
+            (acl::Decision::Allow, None) => None,
+            _ => Some(Box::new(self.long_decision(word))),
+        }
+    }
+
+    fn long_decision(&mut self, word: acl::Decision) -> Decision {
         match word {
             acl::Decision::Next => Decision::Next,
             acl::Decision::Allow => Decision::Allow(self.take_hint()),

@@ -227,7 +227,11 @@ impl Guest for WasmGuest {
     }
 
     #[inline]
-    fn authorize(&mut self, client: &dyn Client, action: &Action<'_>) -> Result<Decision, Fault> {
+    fn authorize(
+        &mut self,
+        client: &dyn Client,
+        action: &Action<'_>,
+    ) -> Result<Option<Box<Decision>>, Fault> {
         let acl = self.exports.acl.as_ref().ok_or_else(no_hook)?;
         let number = self.store.data_mut().clients.number_of(client);
         let word = about(of_action(client, action), || {
