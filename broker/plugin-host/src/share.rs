@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pintle_mqtt::Timestamp;
@@ -8,10 +8,8 @@ use pintle_mqtt::Timestamp;
 pub(crate) const SHORT: Duration = Duration::from_micros(50);
 /// A plugin's share is one of this.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How long after a call that seemed long others are measured.
-const WATCH: Duration = Duration::from_secs(5);
-/// How long after a call that was long each is.
-const STRICT: Duration = Duration::from_secs(1);
+/// How many timed calls after one that seemed long are measured.
+const WATCHED_CALLS: u32 = 64;
 
 /// Sees to it that long calls of one plugin leave a worker time for others.
 ///
@@ -22,9 +20,10 @@ pub(crate) struct WorkerShare {
     key: u64,
     /// What calls that are barely long may take of each window on each worker.
     share: Duration,
-    /// When the watch ends that a call began which seemed long.
-    watched_until: AtomicU64,
-    /// When the watch ends under which each call is measured.
+    /// How many calls are still to be measured because one seemed long. Measuring takes longer than
+    /// many a call, and most that seem long only lost the processor.
+    watched_calls: AtomicU32,
+    /// Until when each call is measured, because half of the share is used up.
     strict_until: AtomicU64,
 }
 
@@ -45,22 +44,30 @@ impl WorkerShare {
     pub(crate) fn new(share: Duration) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let key = LAST.fetch_add(1, Ordering::Relaxed);
-        Self { key, share, watched_until: AtomicU64::new(0), strict_until: AtomicU64::new(0) }
+        let (watched_calls, strict_until) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { key, share, watched_calls, strict_until }
     }
 
-    /// Whether a call seemed long a short while ago.
+    /// Whether calls that are timed are to be measured.
     #[inline]
-    pub(crate) fn is_watched(&self, now: Timestamp) -> bool {
-        now.as_millis() < self.watched_until.load(Ordering::Relaxed)
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched_calls.load(Ordering::Relaxed) > 0
     }
 
     /// Whether each call is to be measured.
+    #[inline]
     pub(crate) fn is_strict(&self, now: Timestamp) -> bool {
         now.as_millis() < self.strict_until.load(Ordering::Relaxed)
     }
 
-    /// Whether a call has to wait. It is so only as long as the plugin is watched.
+    /// Whether a call has to wait.
+    #[inline]
     pub(crate) fn is_used_up(&self, now: Timestamp) -> bool {
+        self.is_strict(now) && self.is_over(now)
+    }
+
+    #[cold]
+    fn is_over(&self, now: Timestamp) -> bool {
         USED.with_borrow(|all| {
             let used = all.iter().find(|used| used.key == self.key);
             used.is_some_and(|used| used.left(now) >= self.share)
@@ -72,7 +79,7 @@ impl WorkerShare {
     #[inline]
     pub(crate) fn count_seen(&self, took: Duration, now: Timestamp) {
         if took > SHORT {
-            self.watch(now);
+            self.watch();
             self.count(took, now);
         }
     }
@@ -80,8 +87,10 @@ impl WorkerShare {
     /// Counts a call for which the thread ran `took`, after it had made the instance for `built`.
     pub(crate) fn count_measured(&self, took: Duration, built: Duration, now: Timestamp) {
         if took > SHORT {
-            self.watch(now);
-            self.strict_until.store(end_of(STRICT, now), Ordering::Relaxed);
+            self.watch();
+        } else {
+            let calls = self.watched_calls.load(Ordering::Relaxed);
+            self.watched_calls.store(calls.saturating_sub(1), Ordering::Relaxed);
         }
         let cost = weight(took) + built;
         if cost > SHORT {
@@ -90,8 +99,8 @@ impl WorkerShare {
     }
 
     #[cold]
-    fn watch(&self, now: Timestamp) {
-        self.watched_until.store(end_of(WATCH, now), Ordering::Relaxed);
+    fn watch(&self) {
+        self.watched_calls.store(WATCHED_CALLS, Ordering::Relaxed);
     }
 
     #[cold]
@@ -104,12 +113,20 @@ impl WorkerShare {
         USED.with_borrow_mut(|all| {
             // What has drained is of no use to anybody.
             all.retain(|used| used.key == self.key || !used.left(now).is_zero());
-            match all.iter_mut().find(|used| used.key == self.key) {
+            let used = match all.iter_mut().find(|used| used.key == self.key) {
                 Some(used) => {
                     used.used = used.left(now) + cost;
                     used.at = now;
+                    used.used
                 }
-                None => all.push(Used { key: self.key, share: self.share, at: now, used: cost }),
+                None => {
+                    all.push(Used { key: self.key, share: self.share, at: now, used: cost });
+                    cost
+                }
+            };
+            if used >= self.share / 2 {
+                // By the end of it, what is used up now is so no more.
+                self.strict_until.store(end_of(WINDOW, now), Ordering::Relaxed);
             }
         });
     }
@@ -144,7 +161,7 @@ mod tests {
 
     use pintle_mqtt::Timestamp;
 
-    use super::WorkerShare;
+    use super::{WATCHED_CALLS, WorkerShare};
 
     const NONE: Duration = Duration::ZERO;
 
@@ -164,7 +181,7 @@ mod tests {
     fn calls_made(share: &WorkerShare, took: Duration) -> u32 {
         let wishes = (0..20_000).map(|wish| at(wish / 2));
         let made = wishes.filter(|now| {
-            let is_made = !(share.is_watched(*now) && share.is_used_up(*now));
+            let is_made = !share.is_used_up(*now);
             if is_made {
                 share.count_measured(took, NONE, *now);
             }
@@ -229,33 +246,46 @@ mod tests {
             share.count_seen(micros(50), at(0));
         }
         assert!(!share.is_used_up(at(0)));
-        assert!(!share.is_watched(at(0)) && !share.is_strict(at(0)));
+        assert!(!share.is_watched() && !share.is_strict(at(0)));
     }
 
     #[test]
-    fn a_call_that_only_seemed_long_counts_for_its_length_and_is_watched_for_a_while() {
+    fn a_call_that_only_seemed_long_counts_for_its_length() {
         let share = share();
         for _ in 0..60 {
             share.count_seen(micros(3_000), at(10));
         }
         assert!(!share.is_used_up(at(10)));
-        assert!(share.is_watched(at(5_009)) && !share.is_strict(at(10)));
-        assert!(!share.is_watched(at(5_010)));
     }
 
     #[test]
-    fn after_a_call_that_was_long_each_is_measured_for_a_second() {
+    fn after_a_call_that_seemed_long_some_are_measured_and_no_more_if_they_were_short() {
         let share = share();
-        share.count_measured(micros(60), NONE, at(10));
+        share.count_seen(micros(60), at(0));
+        for _ in 0..WATCHED_CALLS {
+            assert!(share.is_watched());
+            share.count_measured(micros(10), NONE, at(0));
+        }
+        assert!(!share.is_watched());
+        share.count_measured(micros(60), NONE, at(0));
+        assert!(share.is_watched());
+    }
+
+    #[test]
+    fn when_half_of_the_share_is_used_each_call_is_measured_for_a_second() {
+        let share = share();
+        share.count_measured(micros(1_500), NONE, at(0));
+        assert!(!share.is_strict(at(0)));
+        share.count_measured(micros(1_500), NONE, at(10));
         assert!(share.is_strict(at(1_009)));
-        assert!(!share.is_strict(at(1_010)) && share.is_watched(at(1_010)));
+        assert!(!share.is_strict(at(1_010)));
     }
 
     #[test]
     fn making_the_instance_counts_for_its_length_and_makes_no_call_long() {
         let share = share();
         share.count_measured(micros(10), micros(150_000), at(0));
-        assert!(!share.is_used_up(at(0)) && !share.is_strict(at(0)));
+        assert!(!share.is_used_up(at(0)) && !share.is_watched());
         share.count_measured(micros(10), micros(60_000), at(0));
         assert!(share.is_used_up(at(0)));
         assert!(!share.is_used_up(at(60)));

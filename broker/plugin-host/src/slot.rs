@@ -150,8 +150,7 @@ impl Slot {
         ask: impl FnOnce(&dyn Instance) -> Result<(Answered, T), Fault>,
     ) -> Result<T, Fault> {
         let is_bounded = self.is_script && hook.is_on_worker();
-        let is_watched = is_bounded && self.share.is_watched(now);
-        if is_watched && self.share.is_used_up(now) {
+        if is_bounded && self.share.is_used_up(now) {
             let fault = Fault::new(ErrorKind::Share, "it has used its share of the worker's time");
             self.note(hook, None, now, &fault);
             return Err(fault);
@@ -163,7 +162,7 @@ impl Slot {
             let answer = self.in_hook(hook, ask);
             counts.took(watch.lap(), 1, self.budgets.of(hook));
             answer
-        } else if is_watched {
+        } else if self.share.is_watched() || self.share.is_strict(now) {
             self.in_watched_hook(hook, counts, now, watch, ask)
         } else {
             match counts.pace.begin() {
