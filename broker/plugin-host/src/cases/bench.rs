@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::case_file::{Case, CaseFile};
-use super::run::{Player, beside};
+use super::run::{Player, TRIES_MAX, beside};
 use crate::hook::Hook;
 use crate::spec::PluginSpec;
 
@@ -65,9 +65,12 @@ fn bench(spec: &PluginSpec, hook: Hook, cases: &[(&CaseFile, &Case)]) -> Option<
 
 /// The plugin of a case that does not fail.
 fn ready<'a>(spec: &PluginSpec, file: &CaseFile, case: &'a Case) -> Option<Player<'a>> {
-    let player = Player::new(spec, file, case, None).ok()?;
-    let is_fine = player.before(case) && player.ask(&case.step).is_ok();
-    is_fine.then_some(player)
+    // It may be late, as a case may.
+    (0..TRIES_MAX).find_map(|_| {
+        let player = Player::new(spec, file, case, None).ok()?;
+        let is_fine = player.before(case) && player.ask(&case.step).is_ok();
+        is_fine.then_some(player)
+    })
 }
 
 /// Warms up, and finds how often the cases are asked in a batch.
