@@ -19,6 +19,8 @@ mod builtin;
 pub mod cli;
 mod client;
 pub mod config;
+#[cfg(target_os = "linux")]
+mod exact_timer;
 pub mod net;
 mod telemetry;
 mod tls;

@@ -8,20 +8,17 @@ pub(super) use self::none::Alarm;
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io;
-    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::fd::AsRawFd;
     use std::time::Duration;
 
     use mio::unix::SourceFd;
     use mio::{Interest, Registry, Token};
-    use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-        timerfd_settime,
-    };
 
-    /// Makes a poll return at a time that is exact to microseconds; a timeout of its own is only exact
-    /// to a millisecond.
+    use crate::exact_timer::ExactTimer;
+
+    /// Makes a poll return at a time that is exact to microseconds.
     pub(in crate::bench) struct Alarm {
-        timer: OwnedFd,
+        timer: ExactTimer,
     }
 
     impl Alarm {
@@ -30,8 +27,7 @@ mod linux {
         /// # Errors
         /// If the system has no timer for us.
         pub(in crate::bench) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
-            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            let timer = ExactTimer::new()?;
             registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
             Ok(Self { timer })
         }
@@ -41,14 +37,7 @@ mod linux {
         /// # Errors
         /// The system's.
         pub(in crate::bench) fn set(&self, time: Duration) -> io::Result<()> {
-            // Zero would be never.
-            let nanos = i64::from(time.subsec_nanos()).max(1);
-            let secs = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-            let once = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let it_value = Timespec { tv_sec: secs, tv_nsec: nanos };
-            let setting = Itimerspec { it_interval: once, it_value };
-            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &setting)?;
-            Ok(())
+            self.timer.set(time)
         }
     }
 }

@@ -297,16 +297,21 @@ mod tests {
         }
     }
 
+    /// One publisher of so many retained messages.
+    fn retained(fleet: &mut Fleet, messages: usize) -> Traffic {
+        let cast = Cast::retained("p", messages);
+        let layout = ProtocolVersion::V3_1_1.layout();
+        let mut traffic = cast.traffic(MessageForm::new(layout, QoS::AtMostOnce, true, 64, 1));
+        let links = fleet.open_all([Client::new("p".to_owned())], &mut traffic).unwrap();
+        cast.seat_publishers(&mut traffic, &links, false);
+        traffic
+    }
+
     #[test]
     fn who_waits_for_nobody_is_not_kept_waiting_for_sockets() {
         let relay = RunningRelay::start();
         let mut fleet = Fleet::new(target(&relay), 64).unwrap();
-        let cast = Cast::retained("p", 500);
-        let layout = ProtocolVersion::V3_1_1.layout();
-        let form = MessageForm::new(layout, QoS::AtMostOnce, true, 64, 1);
-        let mut traffic = cast.traffic(form);
-        let links = fleet.open_all([Client::new("p".to_owned())], &mut traffic).unwrap();
-        cast.seat_publishers(&mut traffic, &links, false);
+        let mut traffic = retained(&mut fleet, 500);
         let mut monitor = Monitor::new(None).unwrap();
         let mut run = Run::new(&mut fleet, &mut traffic, &mut monitor, Pace::Window(100), 500);
 
@@ -325,12 +330,7 @@ mod tests {
         let relay = RunningRelay::start();
         let mut fleet = Fleet::new(target(&relay), 64).unwrap();
         fleet.add_alarm();
-        let cast = Cast::retained("p", 20);
-        let layout = ProtocolVersion::V3_1_1.layout();
-        let form = MessageForm::new(layout, QoS::AtMostOnce, true, 64, 1);
-        let mut traffic = cast.traffic(form);
-        let links = fleet.open_all([Client::new("p".to_owned())], &mut traffic).unwrap();
-        cast.seat_publishers(&mut traffic, &links, false);
+        let mut traffic = retained(&mut fleet, 20);
         let mut monitor = Monitor::new(None).unwrap();
         let mut run = Run::new(&mut fleet, &mut traffic, &mut monitor, Pace::Rate(100.0), 20);
 

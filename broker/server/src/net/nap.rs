@@ -5,29 +5,24 @@ pub(super) use self::none::Nap;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::io;
-    use std::os::fd::OwnedFd;
     use std::time::Duration;
 
-    use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-        timerfd_settime,
-    };
     use tokio::io::{Interest, unix::AsyncFd};
 
-    /// A wait of microseconds; the runtime's own timers are only exact to a millisecond.
+    use crate::exact_timer::ExactTimer;
+
+    /// A wait of microseconds.
     pub(in crate::net) struct Nap {
-        timer: AsyncFd<OwnedFd>,
+        timer: AsyncFd<ExactTimer>,
     }
 
     impl Nap {
         /// Nothing if the system has no timer for us.
         pub(in crate::net) fn new() -> Option<Self> {
-            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok()?;
+            let timer = ExactTimer::new().ok()?;
             #[expect(
                 deprecated,
-                reason = "sound for an `OwnedFd`, which keeps its one descriptor open"
+                reason = "sound for an `ExactTimer`, which keeps its one descriptor open"
             )]
             let timer = AsyncFd::with_interest(timer, Interest::READABLE).ok()?;
             Some(Self { timer })
@@ -35,22 +30,11 @@ mod linux {
 
         /// Waits for `time`; not at all if the timer fails.
         pub(in crate::net) async fn take(&self, time: Duration) {
-            if self.set(time).is_ok()
+            if self.timer.get_ref().set(time).is_ok()
                 && let Ok(mut expired) = self.timer.readable().await
             {
                 expired.clear_ready();
             }
-        }
-
-        fn set(&self, time: Duration) -> io::Result<()> {
-            // Zero would be never.
-            let nanos = time.subsec_nanos().max(1);
-            let secs = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-            let once = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let it_value = Timespec { tv_sec: secs, tv_nsec: nanos.into() };
-            let setting = Itimerspec { it_interval: once, it_value };
-            timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::empty(), &setting)?;
-            Ok(())
         }
     }
 }
